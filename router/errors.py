@@ -1,0 +1,18 @@
+"""The errors of the core. Nothing in here knows about HTTP.
+
+RouterError
+├── EncoderError      an encoder could not turn texts into vectors
+└── CatalogError      the arrays of a catalogue do not fit its tools
+"""
+
+
+class RouterError(Exception):
+    """Base of everything the core raises on purpose."""
+
+
+class EncoderError(RouterError):
+    """An encoder could not be loaded, or gave vectors of the wrong shape or value."""
+
+
+class CatalogError(RouterError):
+    """A catalogue was built from arrays that do not fit its tools."""

@@ -1,0 +1,1 @@
+"""Nearest vectors. Only the files in here import their driver; `flat` is exact and the oracle for the others."""

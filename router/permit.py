@@ -1,0 +1,28 @@
+"""Who may be offered what: grants -> boolean[n]. Applied before retrieval, never after, and it never fails open."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from router.catalog import Catalog
+from router.types import Grants, Kind, Mask, Reason, Risk, Tool
+
+
+def permitted(catalog: Catalog, grants: Grants, kinds: frozenset[Kind]) -> Mask:
+    """Tell for every tool of the catalogue whether this caller may be offered it, `bool[n]`."""
+    return np.fromiter(
+        (refusal(tool, grants) is None and tool.kind in kinds for tool in catalog.tools),
+        dtype=np.bool_,
+        count=len(catalog),
+    )
+
+
+def refusal(tool: Tool, grants: Grants) -> Reason | None:
+    """Say why a registered tool may not be offered, or None when it may. Dangerous tools never may."""
+    if not tool.enabled:
+        return Reason.DISABLED
+    if tool.risk is Risk.DANGEROUS or tool.risk not in grants.risks:
+        return Reason.NOT_PERMITTED
+    if grants.tags and grants.tags.isdisjoint(tool.tags):
+        return Reason.NOT_PERMITTED
+    return None

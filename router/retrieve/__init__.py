@@ -1,0 +1,1 @@
+"""The channels: (query, pool, permitted) -> RankedList. Each ranks what is permitted and nothing else."""

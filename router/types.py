@@ -1,0 +1,249 @@
+"""The words of the core: frozen values that every other module speaks.
+
+Owns no behaviour beyond trivial properties. Axes: n tools, d dimensions, k kept. A *position* is a tool's place
+in a `Pool` (the client's own tools first, then the catalogue's); positions order ties and the sent list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+Scores = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Positions = NDArray[np.int64]
+
+
+class Risk(StrEnum):
+    """What calling a tool can do. `DANGEROUS` tools are never offered to a model."""
+
+    READ = "read"
+    WRITE = "write"
+    DANGEROUS = "dangerous"
+
+
+class Kind(StrEnum):
+    """The form of a tool's definition; `OTHER` is a hosted, typed or unknown one."""
+
+    FUNCTION = "function"
+    CUSTOM = "custom"
+    OTHER = "other"
+
+
+class Source(StrEnum):
+    """Where the tools of a request come from."""
+
+    BOTH = "both"
+    REGISTRY = "registry"
+    REQUEST = "request"
+
+
+class Reason(StrEnum):
+    """Why a tool was sent, or was not."""
+
+    FIXED = "kept as it is"
+    PINNED = "pinned"
+    FORCED = "forced"
+    HISTORY = "history"
+    OWN = "client's own"
+    RETRIEVED = "retrieved"
+    GROWN = "grown"
+    OVER_BUDGET = "over budget"
+    NOT_PERMITTED = "not permitted"
+    DISABLED = "disabled"
+    SHADOWED = "client's definition wins"
+
+
+class Mode(StrEnum):
+    """How a selection came about."""
+
+    HYBRID = "hybrid"
+    LEXICAL = "lexical"
+    UNTOUCHED = "untouched"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One property of a tool's JSON Schema, as far as finding the tool is concerned."""
+
+    name: str
+    description: str = ""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool as it was registered or as a client sent it.
+
+    `definition` is the JSON object byte for byte. `fixed` tools are never trimmed: hosted and typed tools, tools
+    of unknown shape, deferred ones. `marker` is the raw `cache_control` value the definition carries, if any.
+    """
+
+    name: str
+    definition: bytes
+    kind: Kind = Kind.FUNCTION
+    description: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    tags: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    pinned: bool = False
+    enabled: bool = True
+    risk: Risk = Risk.READ
+    source: str = ""
+    fixed: bool = False
+    marker: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a user said, and the tools the model called before the user spoke again. No text: ''."""
+
+    text: str
+    calls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The visible history, oldest turn first."""
+
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to search with."""
+        return any(turn.text for turn in self.turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Grants:
+    """What a caller may be offered from the catalogue. `tags` (any of them) narrows; empty means all."""
+
+    risks: frozenset[Risk] = frozenset({Risk.READ})
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many tools: `initial` for a conversation's first turn, growing to `most`."""
+
+    initial: int = 12
+    most: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRequest:
+    """One request to the core.
+
+    `forced` are names that `tool_choice` demands. `owner` separates callers: nothing remembered for one is used
+    for another. `kinds` are the forms the client's tool list can hold.
+    """
+
+    conversation: Conversation
+    forced: tuple[str, ...] = ()
+    grants: Grants = Grants()
+    budget: Budget = Budget()
+    source: Source = Source.BOTH
+    owner: str = ""
+    kinds: frozenset[Kind] = frozenset({Kind.FUNCTION, Kind.CUSTOM})
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingQuery:
+    """Texts to search with and their weights, newest first."""
+
+    texts: tuple[str, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """Scored positions, best first; ties stand in order of position.
+
+    `low` is the lowest score of everything that was ranked, listed here or not, so that a list cut short can
+    still be normalised.
+    """
+
+    ids: Positions
+    scores: Scores
+    low: float
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """The channels of one turn and what they were fused to. `dense` is None when it was not ready in time."""
+
+    fused: RankedList
+    lexical: RankedList
+    dense: RankedList | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One tool's part in a decision. Ranks count from 1; scores are None where a channel did not rank it."""
+
+    tool: Tool
+    position: int
+    chosen: bool
+    reason: Reason
+    fused: float | None
+    rank: int | None
+    dense: float | None
+    dense_rank: int | None
+    lexical: float | None
+    lexical_rank: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The tools to send, in order, and why.
+
+    `changed` is False when the client's own list is to go out as it came. `available` counts what could have
+    been sent: the client's own tools and every permitted tool of the catalogue. Tokens are estimates.
+    """
+
+    tools: tuple[Tool, ...]
+    positions: tuple[int, ...]
+    reasons: tuple[Reason, ...]
+    mode: Mode
+    changed: bool
+    available: int
+    tokens_before: int
+    tokens_after: int
+    query: RoutingQuery = RoutingQuery((), ())
+    rankings: Rankings | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors. Thread-safe. `key` names model, dimension and settings."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def encode(self, texts: list[str]) -> Vectors:
+        """Give `float32[n, d]`, unit length, in the order of the texts.
+
+        Raises:
+            EncoderError: The texts could not be encoded.
+        """
+        ...
+
+
+class VectorIndex(Protocol):
+    """Nearest vectors by inner product. Immutable once built."""
+
+    def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores, float]:
+        """Give the `depth` best permitted rows, their scores (best first, ties by row) and the lowest score."""
+        ...
