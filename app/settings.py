@@ -1,0 +1,332 @@
+"""The only reader of the environment and of config.yaml.
+
+Defaults < config.yaml < environment (`TOOLFUNNEL_<SECTION>__<KEY>`) < command line. Unknown keys are refused. Secrets
+may be written as `env:NAME` or `file:PATH`; they are resolved once, here, and never printed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import ConfigurationError
+from router.types import Risk, Source
+
+PREFIX = "TOOLFUNNEL_"
+CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
+DEFAULT_FILE = Path("config.yaml")
+
+
+class Credentials(StrEnum):
+    """Whose key the provider sees: the caller's own, or the one of this server."""
+
+    PASSTHROUGH = "passthrough"
+    MANAGED = "managed"
+
+
+class EncoderName(StrEnum):
+    """The ways to make vectors."""
+
+    EMBEDDED = "embedded"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def _resolved(value: object) -> object:
+    """Replace `env:NAME` and `file:PATH` by what they refer to."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("env:"):
+        name = value.removeprefix("env:")
+        if name not in os.environ:
+            raise ValueError(f"the environment variable {name} is not set")
+        return os.environ[name]
+    if value.startswith("file:"):
+        path = Path(value.removeprefix("file:"))
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read {path}: {error}") from error
+    return value
+
+
+def _ascii(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key is a non-empty word of printable ASCII characters")
+    return value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_resolved), Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerSettings(_Section):
+    """`server`: where the gateway listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    max_body_bytes: int = Field(
+        64 * 2**20, ge=1024, description="Largest chat request that is accepted; a larger one is answered 413."
+    )
+    shutdown_grace_s: float = Field(
+        30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False
+
+
+class UpstreamSettings(_Section):
+    """`upstream`: the provider."""
+
+    base_url: str = Field(
+        "",
+        description="The provider's OpenAI-compatible base URL, usually ending in /v1. "
+        "What follows /v1 in a request is appended to it.",
+    )
+    api_key: Secret | None = Field(None, description="The provider's key, used in managed mode.")
+    credentials: Credentials = Field(
+        Credentials.PASSTHROUGH,
+        description="passthrough: the caller's own key is forwarded. managed: callers show a key of callers.keys and "
+        "the provider sees upstream.api_key.",
+    )
+    connect_timeout_s: float = Field(5.0, gt=0, description="Seconds to open a connection to the provider.")
+    read_timeout_s: float | None = Field(
+        None, gt=0, description="Seconds without a byte from the provider before giving up; null waits for the caller."
+    )
+    max_connections: int = Field(1000, ge=1, description="Connections to the provider that may be open at once.")
+
+    @model_validator(mode="after")
+    def _check(self) -> UpstreamSettings:
+        if self.base_url and not self.base_url.startswith(("http://", "https://")):
+            raise ValueError("base_url starts with http:// or https://")
+        if any(mark in self.base_url for mark in "?#") or "@" in self.base_url.split("/")[2:3]:
+            raise ValueError("base_url is scheme, host and path: no query, no fragment, no user name")
+        if self.credentials is Credentials.MANAGED and self.base_url and self.api_key is None:
+            raise ValueError("credentials: managed needs upstream.api_key, the key that the provider is shown")
+        return self
+
+
+class AdminSettings(_Section):
+    """`admin`: the API that registers tools."""
+
+    key: Secret | None = Field(
+        None, description="Bearer key of the admin API. Required unless the server listens on loopback only."
+    )
+    max_body_bytes: int = Field(256 * 2**20, ge=1024, description="Largest request to the admin API.")
+
+
+class CallerSettings(_Section):
+    """`callers`: who may use the gateway in managed mode."""
+
+    keys: tuple[Secret, ...] = Field((), description="Keys that callers show as their API key.")
+
+
+class RegistrySettings(_Section):
+    """`registry`: where the tools live."""
+
+    url: str = Field(
+        "sqlite:///data/toolfunnel.db", description="The database. sqlite:///relative/path or sqlite:////absolute/path."
+    )
+    poll_s: float = Field(
+        1.0, gt=0, description="Seconds between looks for changes made by other processes on the same database."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> RegistrySettings:
+        if not self.url.startswith("sqlite:///"):
+            raise ValueError("only sqlite:///path is supported")
+        return self
+
+
+class ToolSettings(_Section):
+    """`tools`: where the tools of a request come from."""
+
+    source: Source = Field(
+        Source.BOTH,
+        description="both: the client's own tools and the catalogue's. registry: only the catalogue's. "
+        "request: only the client's own.",
+    )
+
+
+class SelectSettings(_Section):
+    """`select`: how many tools, how fast."""
+
+    initial: int = Field(12, ge=1, le=128, description="Tools chosen at the first turn of a conversation.")
+    max: int = Field(20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew.")
+    budget_ms: float = Field(
+        50.0,
+        gt=0,
+        description="Milliseconds for routing. Past it, tools are found by words only; past twice that, the request "
+        "goes out as it came.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> SelectSettings:
+        if self.max < self.initial:
+            raise ValueError("select.max is at least select.initial")
+        return self
+
+
+class SafetySettings(_Section):
+    """`safety`: which risks may be offered to a model."""
+
+    allow: frozenset[Risk] = Field(
+        frozenset({Risk.READ}), description="Risk classes that may be offered: read, write. dangerous never is."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> SafetySettings:
+        if Risk.DANGEROUS in self.allow:
+            raise ValueError("dangerous tools are never offered; allow can hold read and write")
+        return self
+
+
+class LogSettings(_Section):
+    """`log`: what is written to standard error."""
+
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    format: LogFormat = Field(LogFormat.CONSOLE, description="console for people, json for machines.")
+
+
+class Settings(BaseSettings):
+    """All of it, frozen."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    server: ServerSettings = ServerSettings()
+    upstream: UpstreamSettings = UpstreamSettings()
+    admin: AdminSettings = AdminSettings()
+    callers: CallerSettings = CallerSettings()
+    registry: RegistrySettings = RegistrySettings()
+    tools: ToolSettings = ToolSettings()
+    select: SelectSettings = SelectSettings()
+    safety: SafetySettings = SafetySettings()
+    encoder: EncoderName = Field(
+        EncoderName.EMBEDDED,
+        description="What makes the vectors. embedded: multilingual, inside the package, no download.",
+    )
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which comes in as arguments."""
+        return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _check(self) -> Settings:
+        if not self.server.is_loopback and self.admin.key is None:
+            raise ValueError(
+                f"server.host {self.server.host} can be reached from other machines, so admin.key must be set "
+                "(for example TOOLFUNNEL_ADMIN__KEY)"
+            )
+        managed = self.upstream.credentials is Credentials.MANAGED
+        if managed and not self.callers.keys and not self.server.is_loopback:
+            raise ValueError("credentials: managed without callers.keys starts on a loopback address only")
+        return self
+
+
+def override(section: str, key: str, value: object) -> None:
+    """Let a command-line option win over file and environment, here and in the worker processes to come."""
+    os.environ[f"{PREFIX}{section}__{key}".upper()] = str(value)
+
+
+def use_file(path: Path) -> None:
+    """Make `path` the configuration file of this process and of the worker processes to come."""
+    os.environ[CONFIG_VARIABLE] = str(path)
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read all settings.
+
+    `path` defaults to $TOOLFUNNEL_CONFIG, then to ./config.yaml where there is one.
+
+    Raises:
+        ConfigurationError: A file is missing or broken, a key is unknown, or a value cannot be used.
+    """
+    values = _read_file(path)
+    _refuse_unknown_variables()
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise ConfigurationError(_readable(error)) from error
+
+
+def redacted(settings: Settings) -> dict[str, Any]:
+    """Give the settings as plain values, secrets as stars."""
+    dumped: dict[str, Any] = settings.model_dump(mode="json")
+    return dumped
+
+
+def _read_file(path: Path | None) -> dict[str, Any]:
+    if path is None and (named := os.environ.get(CONFIG_VARIABLE)):
+        path = Path(named)
+    if path is None and not DEFAULT_FILE.exists():
+        return {}
+    path = path or DEFAULT_FILE
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: there is no such file") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path}: expected sections such as 'server:' at the top")
+    return {key: {} if value is None else value for key, value in values.items()}
+
+
+def _refuse_unknown_variables() -> None:
+    known = {name.upper() for name in Settings.model_fields}
+    for name in os.environ:
+        if name.startswith(PREFIX) and name != CONFIG_VARIABLE:
+            section = name.removeprefix(PREFIX).split("__")[0]
+            if section not in known:
+                raise ConfigurationError(
+                    f"environment variable {name}: there is no section {section.lower()!r}; "
+                    f"sections are {', '.join(sorted(Settings.model_fields))}"
+                )
+
+
+def _readable(error: ValidationError) -> str:
+    lines = []
+    for detail in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in detail["loc"]) or "configuration"
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "extra_forbidden":
+            message = "there is no such key"
+        lines.append(f"{place}: {message}")
+    return "\n".join(lines)
