@@ -45,6 +45,8 @@ format: setup ## rewrite the code in the house format
 lock: setup ## pin every dependency anew, with hashes (needs uv)
 	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml -o requirements/base.txt
 	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| uv pip compile --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --constraint requirements/dev.txt - -o requirements/build.txt
 
 .PHONY: clean
 clean: ## remove the environment and caches

@@ -11,10 +11,20 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from app.errors import ConfigurationError
 from router.types import Risk, Source
@@ -69,11 +79,11 @@ def _ascii(value: SecretStr) -> SecretStr:
     return value
 
 
-Secret = Annotated[SecretStr, BeforeValidator(_resolved), Field(min_length=1)]
+Secret = Annotated[SecretStr, BeforeValidator(_resolved), AfterValidator(_ascii)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(_Section):
@@ -123,8 +133,11 @@ class UpstreamSettings(_Section):
     def _check(self) -> UpstreamSettings:
         if self.base_url and not self.base_url.startswith(("http://", "https://")):
             raise ValueError("base_url starts with http:// or https://")
-        if any(mark in self.base_url for mark in "?#") or "@" in self.base_url.split("/")[2:3]:
-            raise ValueError("base_url is scheme, host and path: no query, no fragment, no user name")
+        parts = urlsplit(self.base_url)
+        if self.base_url and (not parts.hostname or "@" in parts.netloc or set("?# \t\r\n") & set(self.base_url)):
+            raise ValueError("base_url is scheme, host and path: no query, no fragment, no user name, no spaces")
+        if parts.port == 0 or parts.netloc.endswith(":"):
+            raise ValueError("base_url has a port that is no port")
         if self.credentials is Credentials.MANAGED and self.base_url and self.api_key is None:
             raise ValueError("credentials: managed needs upstream.api_key, the key that the provider is shown")
         return self
@@ -216,7 +229,12 @@ class Settings(BaseSettings):
     """All of it, frozen."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
     )
 
     server: ServerSettings = ServerSettings()
@@ -282,6 +300,11 @@ def load(path: Path | None = None) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise ConfigurationError(_readable(error)) from error
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"{error}: in the environment, lists and sections are JSON, "
+            f"""for example {PREFIX}CALLERS__KEYS='["one", "another"]'"""
+        ) from None  # what is beneath holds the value, which may be a secret
 
 
 def redacted(settings: Settings) -> dict[str, Any]:
@@ -300,21 +323,35 @@ def _read_file(path: Path | None) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: {_place(error)}") from None  # what is beneath quotes the file
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path}: expected sections such as 'server:' at the top")
+    for key in values:  # an argument of pydantic-settings, such as _env_prefix, is no key either
+        if not isinstance(key, str) or key.startswith("_"):
+            raise ConfigurationError(f"{key}: there is no such key")
     return {key: {} if value is None else value for key, value in values.items()}
 
 
+def _place(error: yaml.YAMLError) -> str:
+    """Say where YAML is broken without quoting it: the text may be a secret."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return "this is not YAML text"
+    place = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1} is not valid YAML"
+    quotes_nothing = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)
+    return f"{place}: {error.problem}" if quotes_nothing else place
+
+
 def _refuse_unknown_variables() -> None:
-    known = {name.upper() for name in Settings.model_fields}
+    fields = {name.upper(): field.default for name, field in Settings.model_fields.items()}
     for name in os.environ:
-        if name.startswith(PREFIX) and name != CONFIG_VARIABLE:
-            section = name.removeprefix(PREFIX).split("__")[0]
-            if section not in known:
+        if name.upper().startswith(PREFIX) and name != CONFIG_VARIABLE:
+            section, nested, _ = name.upper().removeprefix(PREFIX).partition("__")
+            if section not in fields or (nested and not isinstance(fields[section], _Section)):
                 raise ConfigurationError(
                     f"environment variable {name}: there is no section {section.lower()!r}; "
                     f"sections are {', '.join(sorted(Settings.model_fields))}"

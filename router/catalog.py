@@ -1,7 +1,7 @@
-"""Catalog: an immutable, versioned snapshot of tools and the arrays to find them by; Pool: what one request sees.
+"""Catalog: an immutable, versioned snapshot of tools and the arrays to find them by; Pool: a request's tools.
 
-A catalogue is swapped whole, never changed; a request holds one reference from its start to its end. A client's
-own tool list is a catalogue too, so that registered tools and the client's own are ranked by one measure.
+A catalogue is swapped whole, never changed; a request holds one reference from its start to its end. A
+client's own tool list is a catalogue too, so that registered tools and its own are ranked by one measure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from router.types import Mask, Tool, VectorIndex
 class Catalog:
     """Tools in their order, with their arrays.
 
-    `ready[i]` says whether tool i has its vector yet; until then only words find it. `index` holds `n` rows in
-    the order of `tools`, zeros where not ready, or is None while no tool is.
+    `ready[i]` says whether tool i has its vector yet; until then only words find it. `index` holds `n` rows
+    in the order of `tools`, zeros where not ready, or is None while no tool is.
     """
 
     version: str

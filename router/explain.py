@@ -8,7 +8,7 @@ from router.types import Candidate, Grants, Kind, RankedList, Reason, Selection
 
 
 def candidates(pool: Pool, selection: Selection, grants: Grants, kinds: frozenset[Kind]) -> list[Candidate]:
-    """Give one entry a tool of the pool: the chosen in sent order, then the others by rank, then the refused."""
+    """Give one entry a tool of the pool: the chosen in sent order, the others by rank, then the refused."""
     chosen = dict(zip(selection.positions, selection.reasons, strict=True))
     rankings = selection.rankings
     fused = _places(rankings.fused if rankings else None)

@@ -1,8 +1,8 @@
 """RankedLists -> one RankedList.
 
-Each channel is stretched to 0..1 over everything that was ranked, then they are summed with weights. Measured on
-tool retrieval this beats raw scores, and it beats reciprocal rank fusion, which falls below the dense channel
-alone where words mislead.
+Each channel is stretched to 0..1 over everything that was ranked, then they are summed with weights. Measured
+on tool retrieval this beats raw scores, and it beats reciprocal rank fusion, which falls below the dense
+channel alone where words mislead.
 """
 
 from __future__ import annotations

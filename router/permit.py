@@ -1,4 +1,4 @@
-"""Who may be offered what: grants -> boolean[n]. Applied before retrieval, never after, and it never fails open."""
+"""Who may be offered what: grants -> boolean[n]. Applied before retrieval, never after; never fails open."""
 
 from __future__ import annotations
 

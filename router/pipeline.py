@@ -1,9 +1,9 @@
 """route(): conversation and tools in, the few tools to send and the reasons out.
 
 Law: a selection is a function of (catalogue version, grants, request). The history in the request is replayed
-turn by turn, so the list of turn n + 1 starts with that of turn n, in every process. What was in force at a turn is
-remembered (bounded): that saves the replay, and keeps a running conversation's list as it was sent when better
-vectors arrive later.
+turn by turn, so the list of turn n + 1 starts with that of turn n, in every process. What was in force at a
+turn is remembered (bounded): that saves the replay, and keeps a running conversation's list as it was sent
+when better vectors arrive later.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from router.types import (
     RoutingQuery,
     Selection,
     Source,
+    Vectors,
 )
 
 _DEPTH = 5_000  # as many as are ranked in full; beyond, each channel gives its best
@@ -47,15 +48,21 @@ class Router:
         self._own: Lru[str, Catalog] = Lru(256)
 
     def route(
-        self, registered: Catalog, own: Catalog, request: RouteRequest, deadline: float, *, explain: bool = False
+        self,
+        registered: Catalog,
+        own: Catalog,
+        request: RouteRequest,
+        deadline: float,
+        *,
+        explain: bool = False,
     ) -> Selection:
         """Select the tools of one request.
 
-        `own` is the client's list; its vectors are found here. `deadline` is a time of `time.perf_counter`: vectors
-        that are not ready by then are done without. `explain` ranks the last turn even when it is remembered.
+        `own` is the client's list; its vectors are found here. `deadline` is a time of `time.perf_counter`:
+        vectors that are not ready by then are done without. `explain` ranks the last turn even when it is
+        remembered.
         """
         started = time.perf_counter()
-        own = self._with_vectors(own, request, deadline)
         run = _Run(self, Pool(own, registered), request, deadline)
         held = run.replay()
         held = cut.with_forced(held, run.pool, request.forced, run.permitted)
@@ -71,19 +78,13 @@ class Router:
             self._permitted.put(key, mask)
         return mask
 
-    def _with_vectors(self, own: Catalog, request: RouteRequest, deadline: float) -> Catalog:
-        """Give the client's list its vectors, as many as are ready in time, those of the likeliest tools first."""
-        if len(own) <= request.budget.initial or not request.conversation.has_text:
-            return own
+    def with_vectors(self, own: Catalog, asked: RoutingQuery, deadline: float) -> Catalog:
+        """Give the client's list its vectors, as many as are ready in time, the likeliest tools' first."""
         known = self._own.get(own.version)
         if known is not None:
             return known
-        likely = lexical.rank(
-            query.at_turn(request.conversation, len(request.conversation.turns) - 1),
-            Pool(own, _NOTHING),
-            np.ones(len(own), dtype=np.bool_),
-            len(own),
-        )
+        everything = np.ones(len(own), dtype=np.bool_)
+        likely = lexical.rank(asked, Pool(own, _NOTHING), everything, len(own))
         digests = [text.digest(tool) for tool in own.tools]
         vectors, ready = self.embedder.tools(own.tools, digests, likely.ids.tolist(), deadline)
         own = replace(own, index=FlatIndex(vectors), ready=ready)
@@ -114,10 +115,11 @@ class _Run:
         self.last = len(self.turns) - 1
         self.permitted = self._mask()
         self.kept = cut.invariants(pool, self.permitted, request.source, request.budget)
+        self.choosable = self.permitted.copy()
+        self.choosable[list(self.kept)] = False
         self.keys = self._keys()
         self.rankings: dict[int, Rankings] = {}
-        self.vectors: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]] | None = None
-        self.lexical_only = False
+        self.vectors: dict[str, Vectors] | None = None
 
     def replay(self) -> Held:
         """Give the set in force now, from the latest turn that is remembered, or from the first."""
@@ -137,11 +139,9 @@ class _Run:
         """Rank the pool by the question of a turn."""
         asked = query.at_turn(self.request.conversation, turn)
         if self.vectors is None:
-            waiting = [t for n in range(turn, len(self.turns)) for t in self._asked(n).texts]
-            self.vectors = self.router.embedder.questions(list(dict.fromkeys(waiting)), self.deadline)
+            self.vectors = self._embed(turn)
         words = lexical.rank(asked, self.pool, self.permitted, _DEPTH)
         meaning = dense.rank(asked, self.vectors, self.pool, self.permitted, _DEPTH)
-        self.lexical_only |= meaning is None
         fused = fuse.weighted(
             words,
             meaning,
@@ -157,7 +157,7 @@ class _Run:
         offered = self.permitted.copy()
         offered[:own] = True
         changed = held.order != tuple(range(own))
-        mode = Mode.LEXICAL if self.lexical_only else Mode.HYBRID
+        mode = Mode.LEXICAL if held.by_words else Mode.HYBRID
         return Selection(
             tools=tuple(self.pool.tool(p) for p in held.order),
             positions=held.order,
@@ -175,25 +175,37 @@ class _Run:
     def _advance(self, held: Held, turn: int) -> Held:
         if not self.turns[turn].text:
             return held
-        if not held.started and not self._searching():
-            return self._unsearched()
+        if not self.choosable.any():
+            return cut.appended(self._unsearched(), held.order, Reason.HISTORY)
         ranked = self.rankings[turn] = self.rank(turn)
-        if not held.started:
-            return cut.appended(self._first(ranked, turn), held.order, Reason.HISTORY)
-        fresh = cut.newcomers(held, ranked.fused)
-        if fresh and held.budgeted + len(fresh) > self.request.budget.most:
-            return self._first(ranked, turn)
-        return cut.appended(held, fresh, Reason.GROWN)
+        after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
+        return replace(after, by_words=after.by_words or ranked.dense is None)
 
     def _first(self, ranked: Rankings, turn: int) -> Held:
         called = [name for earlier in self.turns[:turn] for name in earlier.calls]
-        return cut.initial(self.pool, ranked.fused, self.kept, self.request.budget, called, self.permitted)
+        kept = cut.history(self.pool, called, self.permitted) | self.kept
+        return cut.initial(self.pool, ranked.fused, kept, self.request.budget)
 
-    def _searching(self) -> bool:
-        """Whether there is anything to choose: a tool beyond those that are kept in any case."""
-        choosable = self.permitted.copy()
-        choosable[list(self.kept)] = False
-        return bool(choosable.any())
+    def _grown(self, held: Held, ranked: Rankings, turn: int) -> Held:
+        most = self.request.budget.most
+        fresh = cut.with_namesakes(self.pool, cut.newcomers(held, ranked.fused))
+        if fresh and held.budgeted + len(fresh) > most:
+            held = self._first(ranked, turn)
+            return cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
+        return cut.appended(held, fresh, Reason.GROWN)
+
+    def _embed(self, turn: int) -> dict[str, Vectors]:
+        """Give the vectors of the questions from this turn on, then the client's list its own.
+
+        In this order: a question takes a thousandth of the time of a long list, and without it the list's
+        vectors are of no use.
+        """
+        waiting = [t for n in range(turn, len(self.turns)) for t in self._asked(n).texts]
+        vectors = self.router.embedder.questions(list(dict.fromkeys(waiting)), self.deadline)
+        if self.choosable[: len(self.pool.own)].any():
+            own = self.router.with_vectors(self.pool.own, self._asked(self.last), self.deadline)
+            self.pool = Pool(own, self.pool.registered)
+        return vectors
 
     def _unsearched(self) -> Held:
         order = tuple(sorted(self.kept))
@@ -209,12 +221,18 @@ class _Run:
         return cut.with_calls(held, self.pool, called, self.permitted)
 
     def _mask(self) -> Mask:
-        """What retrieval may see, `bool[n]`: trimmable tools of the client, permitted ones of the catalogue."""
-        own, request = self.pool.own, self.request
-        trimmable = request.source is not Source.REGISTRY
-        mask = np.fromiter((trimmable and not tool.fixed for tool in own.tools), np.bool_, count=len(own))
+        """What retrieval may see, `bool[n]`: trimmable tools of the client, permitted ones of the catalogue.
+
+        A name in both is the client's definition; with the registry as the only source it is in as far as the
+        catalogue's is permitted.
+        """
+        own, request, by_name = self.pool.own, self.request, self.pool.registered.by_name
         registered = self.router.permitted(self.pool.registered, request.grants, request.kinds)
-        shadowed = [i for name in own.by_name for i in self.pool.registered.by_name.get(name, ())]
+        shadowed = [i for name in own.by_name for i in by_name.get(name, ())]
+        every = request.source is not Source.REGISTRY
+        offered = {self.pool.registered.tools[i].name for i in shadowed if registered[i]}
+        trimmable = ((every or tool.name in offered) and not tool.fixed for tool in own.tools)
+        mask = np.fromiter(trimmable, np.bool_, count=len(own))
         if shadowed:
             registered = registered.copy()
             registered[shadowed] = False
@@ -236,10 +254,9 @@ class _Run:
         running = xxhash.xxh3_128(repr(scope).encode())
         keys = []
         for turn in self.turns:
-            running.update(b"\0u")
-            running.update(turn.text.encode("utf-8", "surrogatepass"))
+            running.update(repr(turn.text).encode())  # repr: no text can pass for the end of itself
             keys.append(running.digest())
-            running.update(repr(turn.calls).encode("utf-8", "surrogatepass"))
+            running.update(repr(turn.calls).encode())
         return keys
 
     def _calls(self, turn: int) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The words of the core: frozen values that every other module speaks.
 
-Owns no behaviour beyond trivial properties. Axes: n tools, d dimensions, k kept. A *position* is a tool's place
-in a `Pool` (the client's own tools first, then the catalogue's); positions order ties and the sent list.
+Owns no behaviour beyond trivial properties. Axes: n tools, d dimensions, k kept. A *position* is a tool's
+place in a `Pool` (the client's own tools first, then the catalogue's); positions order ties and what is sent.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Parameter:
 class Tool:
     """A tool as it was registered or as a client sent it.
 
-    `definition` is the JSON object byte for byte. `fixed` tools are never trimmed: hosted and typed tools, tools
-    of unknown shape, deferred ones. `marker` is the raw `cache_control` value the definition carries, if any.
+    `definition` is the JSON object byte for byte. `fixed` tools are never trimmed: hosted and typed tools,
+    tools of unknown shape, deferred ones. `marker` is the raw `cache_control` value it carries, if any.
     """
 
     name: str
@@ -140,8 +140,8 @@ class Budget:
 class RouteRequest:
     """One request to the core.
 
-    `forced` are names that `tool_choice` demands. `owner` separates callers: nothing remembered for one is used
-    for another. `kinds` are the forms the client's tool list can hold.
+    `forced` are names that `tool_choice` demands. `owner` separates callers: nothing remembered for one is
+    used for another. `kinds` are the forms the client's tool list can hold.
     """
 
     conversation: Conversation
@@ -224,13 +224,17 @@ class Selection:
 
 
 class Encoder(Protocol):
-    """Turns texts into unit vectors. Thread-safe. `key` names model, dimension and settings."""
+    """Turns texts into unit vectors. Thread-safe."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Name model, dimension and settings: vectors of equal keys can be compared."""
+        ...
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Give d."""
+        ...
 
     def encode(self, texts: list[str]) -> Vectors:
         """Give `float32[n, d]`, unit length, in the order of the texts.
@@ -245,5 +249,5 @@ class VectorIndex(Protocol):
     """Nearest vectors by inner product. Immutable once built."""
 
     def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores, float]:
-        """Give the `depth` best permitted rows, their scores (best first, ties by row) and the lowest score."""
+        """Give the `depth` best permitted rows, their scores (best first, ties by row), the lowest score."""
         ...

@@ -1,9 +1,10 @@
 """Embedder: an encoder with a memory, and with deadlines.
 
-Questions and tools are encoded on two threads of their own, so that a long list of tools never stands before a
-question. A caller waits until its deadline and takes what is ready; the rest is finished in the background and
-is there for the next request. A tool's vector is the mean of two: its summary's and its detail's. A dot product
-with it is the mean of the two similarities.
+Questions and tools are encoded on two threads of their own, so that a long list of tools never stands before
+a question. A caller waits until its deadline and takes what is ready; the rest is finished in the background
+and is there for the next request. What could not be encoded is tried again when it is next asked for. A
+tool's vector is the mean of two: its summary's and its detail's. A dot product with it is the mean of the two
+similarities.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Embedder:
         tools: int = 20_000,
         on_learned: OnLearned | None = None,
     ) -> None:
-        """Take sizes of the two memories in entries; `on_learned` is called, in a thread, with new tool vectors."""
+        """Take sizes of the two memories in entries; `on_learned` gets new tool vectors, in a thread."""
         self.encoder = encoder
         self.on_learned = on_learned
         self._questions: Lru[str, Vectors] = Lru(questions)
@@ -57,6 +58,9 @@ class Embedder:
         """Drop what waits and end the threads."""
         self._for_questions.shutdown(wait=True, cancel_futures=True)
         self._for_tools.shutdown(wait=True, cancel_futures=True)
+        for dropped in set(self._asking.values()):
+            dropped.set_result(None)
+        self._asking.clear()
 
     def questions(self, texts: Sequence[str], deadline: float) -> dict[str, Vectors]:
         """Give the vectors of the texts that are ready by `deadline` (of `time.perf_counter`)."""
@@ -70,14 +74,13 @@ class Embedder:
     def tools(
         self, tools: Sequence[Tool], digests: Sequence[str], order: Sequence[int], deadline: float
     ) -> tuple[Vectors, Mask]:
-        """Give `float32[n, d]` and which rows are ready by `deadline`; those not yet known are encoded in `order`."""
+        """Give `float32[n, d]` and which rows are ready by `deadline`; the unknown are encoded in `order`."""
         missing = [i for i in order if self._tools.get(digests[i]) is None and digests[i] not in self._asking]
         if missing:
             job: Future[None] = Future()
             self._asking |= dict.fromkeys((digests[i] for i in missing), job)
             self._for_tools.submit(self._encode_tools, [(digests[i], tools[i]) for i in missing], job)
-        pending = {job for digest in digests if (job := self._asking.get(digest)) is not None}
-        wait_for(pending, _until(deadline))
+        wait_for({asked for d in digests if (asked := self._asking.get(d)) is not None}, _until(deadline))
         vectors = np.zeros((len(tools), self.encoder.dimension), dtype=np.float32)
         ready = np.zeros(len(tools), dtype=np.bool_)
         for i, digest in enumerate(digests):
@@ -109,8 +112,8 @@ class Embedder:
             for digest, _ in work:
                 self._asking.pop(digest, None)
             job.set_result(None)
-        if self.on_learned is not None:
-            self.on_learned(learned)
+            if learned and self.on_learned is not None:
+                self.on_learned(learned)
 
 
 def _until(deadline: float) -> float:

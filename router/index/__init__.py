@@ -1,1 +1,1 @@
-"""Nearest vectors. Only the files in here import their driver; `flat` is exact and the oracle for the others."""
+"""Nearest vectors. Only the files in here import their driver; `flat` is exact, the oracle for the others."""

@@ -14,7 +14,7 @@ class FlatIndex:
         self.vectors = vectors
 
     def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores, float]:
-        """Give the `depth` best permitted rows, their scores (best first, ties by row) and the lowest score."""
+        """Give the `depth` best permitted rows, their scores (best first, ties by row), the lowest score."""
         rows = np.flatnonzero(permitted)
         if not len(rows):
             return rows, np.zeros(0, dtype=np.float32), 0.0

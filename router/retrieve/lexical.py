@@ -48,7 +48,7 @@ def _add(scores: Scores, text: str, weight: float, pool: Pool) -> None:
     lengths = [part.postings.lengths for _, part in pool.parts]
     total = len(pool)
     average = float(sum(part.sum() for part in lengths)) / max(total, 1) or 1.0
-    for term in set(terms(text)):
+    for term in dict.fromkeys(terms(text)):  # in the text's order: float sums must not follow the hash seed
         frequency = sum(part.postings.frequency(term) for _, part in pool.parts)
         if not frequency:
             continue

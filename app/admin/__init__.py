@@ -1,0 +1,1 @@
+"""The control plane: tools are registered, decisions explained, figures read."""

@@ -1,0 +1,189 @@
+"""What the admin API does, without HTTP: writes that are seen by the next request, decisions laid open, figures."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from app.admin import records
+from app.errors import BadRequest, Conflict, NotFound
+from app.registry.snapshot import Snapshots
+from app.registry.store import PutResult, Registry
+from app.routing import Explained, Options, Routing
+from app.settings import Settings
+from app.telemetry import Telemetry
+from router import explain
+from router.types import Candidate, Risk, Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which tools to list; see `Registry.find`."""
+
+    tag: str | None = None
+    q: str | None = None
+    enabled: bool | None = None
+    risk: Risk | None = None
+    limit: int = 100
+    after: str | None = None
+
+
+class AdminService:
+    """The operator's side of the gateway."""
+
+    def __init__(
+        self, settings: Settings, registry: Registry, snapshots: Snapshots, routing: Routing, telemetry: Telemetry
+    ) -> None:
+        self.settings = settings
+        self._registry = registry
+        self._snapshots = snapshots
+        self._routing = routing
+        self._telemetry = telemetry
+
+    async def put(self, name: str, body: bytes) -> tuple[Tool, bool]:
+        """Create or replace one tool; tell whether it is new.
+
+        Raises:
+            BadRequest: The record cannot be taken.
+            Conflict: The tool object has another name.
+        """
+        tool = _entry(body)
+        if tool.name != name:
+            raise Conflict(f"The path says {name!r}, the tool object says {tool.name!r}; they must be the same.")
+        result = await self._registry.put([tool])
+        await self._take(result)
+        return tool, bool(result.created)
+
+    async def put_many(self, body: bytes) -> PutResult:
+        """Create or replace many tools, all or none.
+
+        Raises:
+            BadRequest: The body is no batch.
+            InvalidRecords: Entries cannot be taken; with every one of them.
+        """
+        result = await self._registry.put(records.read_all(records.split(body)))
+        await self._take(result)
+        return result
+
+    async def get(self, name: str) -> Tool:
+        """Give one tool.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        tool = await self._registry.get(name)
+        if tool is None:
+            raise _no_tool(name)
+        return tool
+
+    async def change(self, name: str, body: bytes) -> Tool:
+        """Change some fields of a tool.
+
+        Raises:
+            NotFound: There is none of this name.
+            BadRequest: The change cannot be applied.
+        """
+        try:
+            tool = await self._registry.change(name, lambda tool: records.changed(tool, body))
+        except records.InvalidEntry as error:
+            raise BadRequest(f"The change cannot be applied: {error}") from error
+        await self._snapshots.refresh()
+        return tool
+
+    async def delete(self, name: str) -> None:
+        """Remove a tool.
+
+        Raises:
+            NotFound: There is none of this name.
+        """
+        if not await self._registry.delete(name):
+            raise _no_tool(name)
+        await self._snapshots.refresh()
+
+    async def find(self, wanted: Filter) -> list[Tool]:
+        """List tools by name."""
+        return await self._registry.find(**asdict(wanted))
+
+    async def explain(self, body: bytes, options: Options) -> dict[str, Any]:
+        """Decide about a chat request without sending it, and say everything about the decision.
+
+        Raises:
+            BadRequest: The body is not a chat request.
+        """
+        explained = await self._routing.explain(body, self._snapshots.catalog, options)
+        return decision(explained)
+
+    def stats(self) -> dict[str, Any]:
+        """Give this process's figures since its start."""
+        snapshots, stats = self._snapshots, self._telemetry.stats
+        return {
+            "catalog": {"tools": len(snapshots.catalog), "pending": snapshots.pending, "ready": snapshots.ready},
+            "requests": stats.requests,
+            "outcomes": stats.outcomes,
+            "tools": {"available": stats.tools_available, "sent": stats.tools_sent},
+            "tokens": {"before": stats.tokens_before, "saved": stats.tokens_saved},
+            "route_ms": {k: round(v, 3) for k, v in self._telemetry.route_percentiles().items()},
+            "failures": stats.failures,
+        }
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """The catalogue in use, for the probes."""
+        return self._snapshots
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The figures, for Prometheus."""
+        return self._telemetry
+
+    async def _take(self, result: PutResult) -> None:
+        if result.created or result.updated:
+            await self._snapshots.refresh()
+
+
+def decision(explained: Explained) -> dict[str, Any]:
+    """Lay a decision open: the query, the figures, and every tool with scores, ranks and reason."""
+    request, selection = explained.request, explained.selection
+    rows = explain.candidates(explained.pool, selection, request.grants, request.kinds)
+    own = len(explained.pool.own)
+    changed = explained.routable and selection.changed
+    return {
+        "query": [
+            {"text": text, "weight": weight}
+            for text, weight in zip(selection.query.texts, selection.query.weights, strict=True)
+        ],
+        "mode": selection.mode if changed else "untouched",
+        "sent": [tool.name for tool in selection.tools] if changed else [t.name for t in explained.pool.own.tools],
+        "available": selection.available,
+        "tokens": {"before": selection.tokens_before, "after": selection.tokens_after},
+        "timings_ms": {name: round(value, 3) for name, value in selection.timings_ms.items()},
+        "tools": [_row(row, own=row.position < own) for row in rows],
+    }
+
+
+def _row(row: Candidate, *, own: bool) -> dict[str, Any]:
+    return {
+        "name": row.tool.name,
+        "from": "client" if own else "catalogue",
+        "chosen": row.chosen,
+        "why": row.reason,
+        "fused": _score(row.fused, row.rank),
+        "dense": _score(row.dense, row.dense_rank),
+        "lexical": _score(row.lexical, row.lexical_rank),
+        "description": row.tool.description,
+    }
+
+
+def _score(score: float | None, rank: int | None) -> dict[str, float | int] | None:
+    return None if score is None or rank is None else {"score": round(score, 4), "rank": rank}
+
+
+def _entry(body: bytes) -> Tool:
+    try:
+        return records.read(body)
+    except records.InvalidEntry as error:
+        raise BadRequest(f"The record cannot be taken: {error}") from error
+
+
+def _no_tool(name: str) -> NotFound:
+    return NotFound(f"There is no tool {name!r} in the catalogue.")

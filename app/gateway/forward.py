@@ -1,0 +1,125 @@
+"""One request to the provider, once: no retries, no redirects followed, the target chosen by configuration alone."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from urllib.parse import unquote_to_bytes
+
+import httpx
+
+from app.errors import BadRequest, UpstreamNotConfigured, UpstreamTimeout, UpstreamUnreachable
+from app.gateway.identify import Headers, is_own_header
+from app.gateway.transport import AiohttpTransport
+from app.settings import Credentials, UpstreamSettings
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
+_MOUNT = b"/v1"
+
+
+class Upstream:
+    """The provider. Later there may be several, by model name; a request's flow holds one."""
+
+    def __init__(self, settings: UpstreamSettings) -> None:
+        self._settings = settings
+        self._origin = httpx.URL(settings.base_url) if settings.base_url else None
+        self._path = self._origin.raw_path.rstrip(b"/") if self._origin else b""
+        self._transport: AiohttpTransport | None = None
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._transport is not None:
+            await self._transport.aclose()
+
+    async def send(
+        self, method: str, path: bytes, query: bytes, headers: Headers, body: bytes | AsyncIterator[bytes]
+    ) -> httpx.Response:
+        """Send a request and give its answer as soon as its headers are there. Close the answer.
+
+        Raises:
+            BadRequest: The path leaves the provider's base path.
+            UpstreamNotConfigured: There is no provider.
+            UpstreamUnreachable: No connection, or it broke before the answer.
+            UpstreamTimeout: No connection, or no answer, in time.
+        """
+        if self._origin is None:
+            raise UpstreamNotConfigured(
+                "No provider is configured. Set upstream.base_url in config.yaml, or TOOLFUNNEL_UPSTREAM__BASE_URL."
+            )
+        request = httpx.Request(
+            method,
+            self._origin,
+            headers=self._headers(headers, replaced=isinstance(body, bytes)),
+            content=body or None,
+            extensions={"target": self._target(path, query)},
+        )
+        try:
+            return await self._connected().handle_async_request(request)
+        except (httpx.ConnectTimeout, httpx.ReadTimeout) as error:
+            raise UpstreamTimeout("The provider did not answer in time.") from error
+        except httpx.TransportError as error:
+            raise UpstreamUnreachable(_explained(error)) from error
+
+    def _connected(self) -> AiohttpTransport:
+        if self._transport is None:
+            self._transport = AiohttpTransport(
+                max_connections=self._settings.max_connections,
+                connect_timeout_s=self._settings.connect_timeout_s,
+                read_timeout_s=self._settings.read_timeout_s,
+            )
+        return self._transport
+
+    def _target(self, path: bytes, query: bytes) -> bytes:
+        if any(part in (b".", b"..") for part in unquote_to_bytes(path).replace(b"\\", b"/").split(b"/")):
+            raise BadRequest("The path holds '.' or '..' segments.")
+        target = self._path + path.removeprefix(_MOUNT)
+        return target + b"?" + query if query else target
+
+    def _headers(self, headers: Headers, *, replaced: bool) -> Headers:
+        """Give the headers to send. `replaced`: the length is that of the body at hand, not the announced one."""
+        named = connection_named(headers)
+        managed = self._settings.credentials is Credentials.MANAGED
+        sent = [
+            (name, value)
+            for name, value in headers
+            if name not in HOP_BY_HOP
+            and name not in named
+            and name not in (b"host", b"expect")
+            and not (replaced and name == b"content-length")
+            and not (managed and name in _CREDENTIALS)
+            and not is_own_header(name)
+        ]
+        if managed and self._settings.api_key is not None:
+            sent.append((b"authorization", b"Bearer " + self._settings.api_key.get_secret_value().encode()))
+        return sent
+
+
+def connection_named(headers: Headers) -> frozenset[bytes]:
+    """Give the headers that `connection` declares to be of this hop only."""
+    listed = (value for name, value in headers if name == b"connection")
+    return frozenset(token.strip().lower() for value in listed for token in value.split(b",") if token.strip())
+
+
+def _explained(error: httpx.TransportError) -> str:
+    """Say what failed without saying where to: the provider's address may be confidential."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "No secure connection to the provider: its TLS certificate or protocol was refused."
+        cause = cause.__cause__ or getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None)
+    if isinstance(error, httpx.ConnectError):
+        return "No connection to the provider could be opened."
+    return "The connection to the provider broke before it answered."

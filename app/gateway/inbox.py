@@ -1,0 +1,83 @@
+"""What comes from a client: its body, and the news that it has gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+
+from starlette.types import Receive
+
+from app.errors import BodyTooLarge
+
+
+class ClientGone(Exception):  # noqa: N818 - nobody's error
+    """The client closed its connection."""
+
+
+class Inbox:
+    """Reads a request's messages, by one reader at a time."""
+
+    def __init__(self, receive: Receive) -> None:
+        self.gone = False
+        self._receive = receive
+        self._read = asyncio.Event()
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """Give the body piece by piece.
+
+        Raises:
+            ClientGone: The client left before its end.
+        """
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.gone = True
+                raise ClientGone
+            more = message.get("more_body", False)
+            if not more:
+                self._read.set()
+            if chunk := message.get("body", b""):
+                yield chunk
+
+    async def body(self, limit: int, announced: int | None) -> bytes:
+        """Give the whole body.
+
+        Raises:
+            BodyTooLarge: It has, or says that it has, more than `limit` bytes; not read beyond that.
+            ClientGone: The client left before its end.
+        """
+        refusal = BodyTooLarge(f"The request body is larger than the {limit} bytes that this gateway accepts.")
+        if announced is not None and announced > limit:
+            raise refusal
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self.stream():
+            size += len(chunk)
+            if size > limit:
+                raise refusal
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def while_present(self, work: Coroutine[object, object, None]) -> None:
+        """Run `work` to its end, or cancel it as soon as the client has gone.
+
+        Raises:
+            ClientGone: The client has gone, and the work has ended.
+        """
+        running = asyncio.ensure_future(work)
+        watching = asyncio.ensure_future(self._gone())
+        try:
+            await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                return running.result()
+            raise ClientGone
+        finally:
+            watching.cancel()
+            running.cancel()
+            await asyncio.gather(running, watching, return_exceptions=True)
+
+    async def _gone(self) -> None:
+        await self._read.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass

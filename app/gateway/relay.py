@@ -1,0 +1,32 @@
+"""The provider's answer to the client, byte for byte, read by read; nothing is inserted, ever.
+
+When the provider's answer breaks, the transfer to the client is broken off too: no terminator, no `[DONE]`, so that
+half an answer never looks whole.
+"""
+
+from __future__ import annotations
+
+import httpx
+from starlette.types import Send
+
+from app.gateway.forward import HOP_BY_HOP, connection_named
+from app.gateway.identify import Headers
+from app.telemetry import BrokenOff
+
+
+async def relay(response: httpx.Response, send: Send, added: Headers) -> None:
+    """Send the answer with `added` headers.
+
+    Raises:
+        BrokenOff: The provider's answer broke in its body.
+    """
+    headers = [(name.lower(), value) for name, value in response.headers.raw]
+    hop = HOP_BY_HOP | connection_named(headers)
+    headers = [(name, value) for name, value in headers if name not in hop]
+    await send({"type": "http.response.start", "status": response.status_code, "headers": headers + added})
+    try:
+        async for chunk in response.aiter_raw():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except httpx.TransportError as error:
+        raise BrokenOff(f"the provider's answer broke off: {error}") from error
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,118 @@
+"""httpx's transport interface over an aiohttp session.
+
+httpx's own pool stays full for good after many cancelled requests, and manages a quarter of the streams. A transport
+is used without `httpx.AsyncClient` around it: that would follow redirects, keep cookies across callers and add
+headers of its own. The request target goes out exactly as it is in the extension `target`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import aiohttp
+import httpx
+from multidict import CIMultiDict
+from yarl import URL
+
+# What aiohttp would add by itself; the caller's own headers decide.
+_NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+_MAX_HEADER_BYTES = 65_536
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """Sends requests over pooled connections. Bodies and answers are streamed, nothing is decoded."""
+
+    def __init__(self, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float | None) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30.0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=read_timeout_s),
+            skip_auto_headers=_NOT_ADDED,
+            auto_decompress=False,
+            trust_env=False,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; the answer's stream must be closed.
+
+        Raises:
+            httpx.TransportError: No connection, or it broke before the answer's headers.
+        """
+        target = cast(bytes, request.extensions.get("target", request.url.raw_path)).decode("ascii")
+        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+        headers = CIMultiDict(
+            (_text(name), _text(value))
+            for name, value in request.headers.raw
+            if name.lower() not in (b"host", b"transfer-encoding")
+        )
+        with _translated():
+            response = await self._session.request(
+                request.method,
+                URL(origin + target, encoded=True),
+                headers=headers,
+                data=_content(request),
+                allow_redirects=False,
+            )
+        return httpx.Response(
+            response.status, headers=response.raw_headers, stream=_AnswerStream(response), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._session.close()
+
+
+class _AnswerStream(httpx.AsyncByteStream):
+    """An answer's body, read by read, as it came over the wire (without its transfer coding)."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _translated():
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Give the connection back when the body was read to its end, close it otherwise."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+def _content(request: httpx.Request) -> bytes | httpx.AsyncByteStream | None:
+    try:
+        return request.content or None
+    except httpx.RequestNotRead:
+        return cast(httpx.AsyncByteStream, request.stream)
+
+
+def _text(value: bytes) -> str:
+    """aiohttp writes header text as UTF-8; what is not UTF-8 keeps its characters instead of its bytes."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn aiohttp's errors into httpx's, the more particular ones first."""
+    try:
+        yield
+    except (aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError) as error:
+        kind = httpx.ConnectTimeout if isinstance(error, aiohttp.ConnectionTimeoutError) else httpx.ReadTimeout
+        raise kind(str(error)) from error
+    except aiohttp.ClientConnectorError as error:
+        raise httpx.ConnectError(str(error)) from error
+    except aiohttp.ClientPayloadError as error:
+        raise httpx.ReadError(str(error)) from error
+    except aiohttp.InvalidURL as error:
+        raise httpx.UnsupportedProtocol(str(error)) from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise httpx.RemoteProtocolError(str(error)) from error

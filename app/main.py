@@ -1,0 +1,172 @@
+"""create_app(): the only place that wires things together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app import __version__
+from app.admin import endpoints as admin
+from app.admin.service import AdminService
+from app.errors import (
+    Answer,
+    BadRequest,
+    GatewayError,
+    InvalidRecords,
+    RegistryError,
+    answer_for,
+    headers_for,
+    openai_body,
+)
+from app.gateway import endpoints as gateway
+from app.gateway.flow import Gateway
+from app.gateway.forward import Upstream
+from app.registry.snapshot import Snapshots
+from app.registry.store import Registry
+from app.routing import Routing
+from app.settings import EncoderName, Settings, load
+from app.telemetry import Telemetry, configure_logging
+from router.embed.embedder import Embedder
+from router.embed.use import EmbeddedEncoder
+from router.pipeline import Router
+from router.types import Encoder, Vectors
+
+_log = structlog.get_logger()
+
+# Vectors of tools that clients sent themselves: as many are kept over a restart.
+_KEPT_VECTORS = 20_000
+
+
+class State(TypedDict):
+    """What every request finds in its scope."""
+
+    gateway: Gateway
+    admin: AdminService
+
+
+def make_encoder(settings: Settings) -> Encoder:
+    """Load the encoder that the settings name. Takes about a second."""
+    match settings.encoder:
+        case EncoderName.EMBEDDED:
+            return EmbeddedEncoder()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the application; without settings, from config.yaml and the environment."""
+    settings = settings or load()
+    configure_logging(settings.log)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with _running(settings) as state:
+            yield state
+
+    app = FastAPI(
+        title="Toolfunnel",
+        version=__version__,
+        summary="Gives each request the few tools it needs out of a catalogue of thousands.",
+        lifespan=lifespan,
+        docs_url="/admin/docs",
+        openapi_url="/admin/openapi.json",
+        redoc_url=None,
+    )
+    app.router.routes.extend(gateway.routes())
+    app.include_router(admin.admin)
+    app.include_router(admin.probes)
+    app.add_exception_handler(GatewayError, _on_gateway_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_bug)
+    return app
+
+
+@asynccontextmanager
+async def _running(settings: Settings) -> AsyncIterator[State]:
+    registry = await Registry.open(settings.registry.url)
+    encoder = await asyncio.to_thread(make_encoder, settings)
+    telemetry = Telemetry()
+    keeper = _VectorKeeper(registry, encoder)
+    embedder = Embedder(encoder, on_learned=keeper.learned)
+    embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
+    routing = Routing(Router(embedder), settings)
+    snapshots = Snapshots(registry, encoder, telemetry, settings.registry.poll_s)
+    upstream = Upstream(settings.upstream)
+    await snapshots.start()
+    _log.info("ready to serve", tools=len(snapshots.catalog), provider=settings.upstream.base_url or "none")
+    try:
+        yield {
+            "gateway": Gateway(settings, snapshots, routing, upstream, telemetry),
+            "admin": AdminService(settings, registry, snapshots, routing, telemetry),
+        }
+    finally:
+        await snapshots.stop()
+        await upstream.aclose()
+        await asyncio.to_thread(routing.close)
+        await keeper.finish()
+        await registry.close()
+
+
+class _VectorKeeper:
+    """Stores the vectors of tools that clients sent themselves, as they are learned in the encoder's thread."""
+
+    def __init__(self, registry: Registry, encoder: Encoder) -> None:
+        self._registry = registry
+        self._encoder = encoder
+        self._loop = asyncio.get_running_loop()
+        self._storing: set[asyncio.Task[None]] = set()
+
+    def learned(self, vectors: dict[str, Vectors]) -> None:
+        """Take vectors, in any thread."""
+        self._loop.call_soon_threadsafe(self._start, vectors)
+
+    async def finish(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*self._storing)
+
+    def _start(self, vectors: dict[str, Vectors]) -> None:
+        task = asyncio.create_task(self._store(vectors))
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
+
+    async def _store(self, vectors: dict[str, Vectors]) -> None:
+        try:
+            await self._registry.add_vectors(self._encoder.key, vectors)
+            await self._registry.prune_vectors(_KEPT_VECTORS)
+        except RegistryError as error:
+            _log.warning("vectors could not be stored; they will be made again", reason=str(error))
+
+
+def _on_gateway_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)  # noqa: S101 - registered for nothing else
+    if not isinstance(error, InvalidRecords):
+        return _answer(str(error), answer_for(error))
+    problems = [{"index": p.index, "name": p.name, "reason": p.reason} for p in error.problems]
+    return _answer(str(error), answer_for(error), problems=problems)
+
+
+def _on_validation_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    return _answer(text, answer_for(BadRequest()))
+
+
+def _on_http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+    return _answer(str(error.detail), Answer(error.status_code, "invalid_request_error", code))
+
+
+def _on_bug(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged by the server
+    return _answer("The gateway failed. Its log says more.", answer_for(GatewayError()))
+
+
+def _answer(message: str, answer: Answer, **extra: object) -> Response:
+    headers = {name.decode(): value.decode() for name, value in headers_for(answer)}
+    return Response(openai_body(message, answer, **extra), status_code=answer.status, headers=headers)

@@ -1,0 +1,150 @@
+"""Tools as rows, rows as tools: exact both ways but for `fixed` and `marker`, which belong to a request.
+
+Everything here is CPU work without I/O; the store runs it in threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from app.errors import BadRequest
+from router import text
+from router.types import Kind, Parameter, Risk, Tool, Vectors
+
+Row = dict[str, Any]
+
+# The columns that make a tool, in the order in which `to_tool` takes them.
+TOOL_COLUMNS = (
+    "name",
+    "definition",
+    "kind",
+    "description",
+    "parameters",
+    "tags",
+    "keywords",
+    "examples",
+    "pinned",
+    "enabled",
+    "risk",
+    "source",
+)
+
+_EMPTY = "[]"
+_KINDS = {kind.value: kind for kind in Kind}
+_RISKS = {risk.value: risk for risk in Risk}
+_ENCODER = msgspec.json.Encoder()
+_WORDS = msgspec.json.Decoder(tuple[str, ...])
+_PARAMETERS = msgspec.json.Decoder(tuple[Parameter, ...])
+
+
+def from_tool(tool: Tool) -> Row:
+    """Give the row of a tool, without its id and times.
+
+    Raises:
+        BadRequest: A text of the tool cannot be stored: half a surrogate pair is no Unicode.
+    """
+    row: Row = {
+        "name": tool.name,
+        "definition": tool.definition,
+        "kind": tool.kind.value,
+        "description": tool.description,
+        "parameters": _json(tool.name, tool.parameters),
+        "tags": _json(tool.name, tool.tags),
+        "keywords": _json(tool.name, tool.keywords),
+        "examples": _json(tool.name, tool.examples),
+        "pinned": tool.pinned,
+        "enabled": tool.enabled,
+        "risk": tool.risk.value,
+        "source": tool.source,
+        "folded": fold(f"{tool.name}\n{tool.description}"),
+        "text_digest": text.digest(tool),
+    }
+    # The text digest is hashed along: after a change of its recipe an import brings the rows up to date.
+    hashed = _json(tool.name, [row[name] for name in (*TOOL_COLUMNS, "text_digest")])
+    return row | {"digest": hashlib.blake2b(hashed.encode(), digest_size=16).hexdigest()}
+
+
+def from_tools(tools: Iterable[Tool]) -> list[Row]:
+    """Give the rows of tools, stamped with the present moment."""
+    now = datetime.now(UTC)
+    return [from_tool(tool) | {"created_at": now, "updated_at": now} for tool in tools]
+
+
+def to_tool(row: Sequence[Any]) -> Tool:
+    """Give the tool of a row of `TOOL_COLUMNS`."""
+    (
+        name,
+        definition,
+        kind,
+        description,
+        parameters,
+        tags,
+        keywords,
+        examples,
+        pinned,
+        enabled,
+        risk,
+        source,
+    ) = row
+    return Tool(
+        name=name,
+        definition=definition,
+        kind=_KINDS[kind],
+        description=description,
+        parameters=() if parameters == _EMPTY else _PARAMETERS.decode(parameters),
+        tags=_words(tags),
+        keywords=_words(keywords),
+        examples=_words(examples),
+        pinned=pinned,
+        enabled=enabled,
+        risk=_RISKS[risk],
+        source=source,
+    )
+
+
+def to_tools(rows: Iterable[Sequence[Any]]) -> list[Tool]:
+    """Give the tools of rows of `TOOL_COLUMNS`."""
+    return [to_tool(row) for row in rows]
+
+
+def from_vectors(encoder: str, vectors: Iterable[tuple[str, Vectors]]) -> list[Row]:
+    """Give the rows of vectors by digest, stamped with the present moment."""
+    now = datetime.now(UTC)
+    return [
+        {
+            "digest": digest,
+            "encoder": encoder,
+            "learned_at": now,
+            "vector": np.asarray(vector, dtype="<f4").tobytes(),
+        }
+        for digest, vector in vectors
+    ]
+
+
+def to_vectors(rows: Iterable[tuple[str, bytes]]) -> dict[str, Vectors]:
+    """Give vectors, `float32[d]` and read-only, by digest."""
+    return {
+        digest: np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False) for digest, vector in rows
+    }
+
+
+def fold(words: str) -> str:
+    """Give a text without its differences of case, as `find` compares it."""
+    return words.casefold()
+
+
+def _json(name: str, value: object) -> str:
+    try:
+        return _ENCODER.encode(value).decode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"{name!a}: a text of this tool holds half a surrogate pair") from error
+
+
+def _words(stored: str) -> tuple[str, ...]:
+    return () if stored == _EMPTY else _WORDS.decode(stored)

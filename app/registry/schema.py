@@ -1,0 +1,76 @@
+"""The tables. The migrations make them; a test holds both equal.
+
+Texts that only Python reads (parameters, tags, keywords, examples) are JSON. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# `id` is the catalogue's order and survives updates; `definition` is the tool object byte for byte. `digest`
+# is of the whole record, `text_digest` (router.text.digest) is the key of its vector, `folded` is what `find`
+# looks in.
+tools = Table(
+    "tools",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("definition", LargeBinary, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("keywords", Text, nullable=False),
+    Column("examples", Text, nullable=False),
+    Column("pinned", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("risk", String(16), nullable=False),
+    Column("source", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("text_digest", String(32), nullable=False, index=True),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# `vector` is float32, little endian. The index is what pruning reads instead of the vectors themselves.
+vectors = Table(
+    "vectors",
+    metadata,
+    Column("digest", String(32), primary_key=True),
+    Column("encoder", Text, primary_key=True),
+    Column("learned_at", DateTime(timezone=True), nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    Index(None, "learned_at", "digest", "encoder"),
+)
+
+# One row: a counter that every transaction raises that changes tools.
+generation = Table(
+    "generation",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("value", Integer, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+)

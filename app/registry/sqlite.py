@@ -1,0 +1,155 @@
+"""SQLite: the only module that knows the driver. Paths, engines, transactions, and its errors in our words.
+
+A rollback journal and `synchronous=FULL`: what was acknowledged survives a power cut. A transaction that
+writes starts with BEGIN IMMEDIATE, so that no lock is ever upgraded and two writers wait instead of failing.
+Connections are opened for each transaction, so that a file which was replaced or taken away is noticed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from app.errors import BadRequest, RegistryBusy, RegistryError, RegistryFull, RegistryUnusable
+
+# Execution options of a transaction that writes.
+WRITE = {"toolfunnel_write": True}
+
+_PREFIX = "sqlite:///"
+_PRAGMAS = (
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -65536",  # 64 MiB: a large import keeps readers out only while it commits
+)
+_UNUSABLE = {
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database. Move it away, or point registry.url to another file",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Restore it from a backup, or move it away and import again",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. See that the file and its directory are there and writable",
+    sqlite3.SQLITE_READONLY: "cannot be written. This user needs to write the file and its directory",
+    sqlite3.SQLITE_PERM: "may not be used. This user needs to write the file and its directory",
+}
+
+
+def path_of(url: str) -> Path:
+    """Give the absolute path of `sqlite:///relative` or `sqlite:////absolute`.
+
+    Raises:
+        RegistryUnusable: The URL is another one.
+    """
+    if not url.startswith(_PREFIX) or url == _PREFIX:
+        raise RegistryUnusable(f"registry.url {url!r} is not of the form sqlite:///path")
+    return Path(url.removeprefix(_PREFIX)).absolute()
+
+
+def prepare(path: Path) -> None:
+    """Make the directory of a database.
+
+    Raises:
+        RegistryUnusable: There can be no writable file here.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        family = RegistryFull if error.errno == errno.ENOSPC else RegistryUnusable
+        raise family(
+            f"The registry {path} cannot be made: its directory: {error.strerror}. "
+            "Give this user the right to write there, or set registry.url"
+        ) from error
+    for needed in (path.parent, path):
+        if needed.exists() and not os.access(needed, os.W_OK):
+            raise RegistryUnusable(
+                f"The registry {path} cannot be used: {needed} is not writable for this user"
+            )
+    if path.is_dir():
+        raise RegistryUnusable(
+            f"The registry {path} cannot be used: it is a directory. Set registry.url to a file"
+        )
+
+
+def engine(path: Path, busy_timeout_ms: int) -> Engine:
+    """Give an engine that makes the file where there is none; for migrations."""
+    made = create_engine(
+        _url("sqlite", path, "rwc"), poolclass=NullPool, connect_args=_arguments(busy_timeout_ms)
+    )
+    _listen(made)
+    return made
+
+
+def async_engine(path: Path, busy_timeout_ms: int) -> AsyncEngine:
+    """Give an engine for a file that is there."""
+    made = create_async_engine(
+        _url("sqlite+aiosqlite", path, "rw"), poolclass=NullPool, connect_args=_arguments(busy_timeout_ms)
+    )
+    _listen(made.sync_engine)
+    return made
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the driver raises into the gateway's errors.
+
+    Raises:
+        RegistryError: Always one of this family for an error of the database.
+        BadRequest: A text is no Unicode and cannot be asked for.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise _in_our_words(error.orig, path) from error
+    except sqlite3.Error as error:
+        raise _in_our_words(error, path) from error
+    except UnicodeEncodeError as error:
+        raise BadRequest("a text holds half a surrogate pair") from error
+
+
+def _in_our_words(error: BaseException | None, path: Path) -> RegistryError:
+    # The low byte is the kind, the rest a detail of it.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return RegistryBusy(f"Another process is writing to the registry {path}; try again")
+    if code == sqlite3.SQLITE_FULL:
+        return RegistryFull(
+            f"There is no room left for the registry {path}; nothing was changed. Free disk space"
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return RegistryError(
+            f"The disk failed under the registry {path}; see that it is healthy and has room"
+        )
+    if code in _UNUSABLE:
+        return RegistryUnusable(f"The registry {path} {_UNUSABLE[code]}")
+    return RegistryError(f"The registry {path} failed: {error}")
+
+
+def _url(driver: str, path: Path, mode: str) -> URL:
+    return URL.create(driver, database=f"file:{quote(str(path))}", query={"mode": mode, "uri": "true"})
+
+
+def _arguments(busy_timeout_ms: int) -> dict[str, Any]:
+    # No isolation level: the driver starts no transactions by itself, `_begin` does.
+    return {"timeout": busy_timeout_ms / 1_000, "isolation_level": None}
+
+
+def _listen(made: Engine) -> None:
+    event.listen(made, "connect", _set_pragmas)
+    event.listen(made, "begin", _begin)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("toolfunnel_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

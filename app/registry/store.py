@@ -1,0 +1,293 @@
+"""Registry: the tools' home behind one contract. This is its SQLite form.
+
+Laws: every change is one transaction, all or nothing; what has not changed is not written; the generation
+rises exactly when tools changed; catalogue order is the order of first registration. Every method raises
+`RegistryBusy`, `RegistryFull`, `RegistryUnusable` or plain `RegistryError` when the database fails, and then
+nothing has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.errors import Conflict, NotFound
+from app.registry import migrate, rows, schema, sqlite
+from router.types import Risk, Tool, Vectors
+
+_CHUNK = (
+    2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
+)
+_TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What became of the tools, by name, in the order in which they were given."""
+
+    created: tuple[str, ...]
+    updated: tuple[str, ...]
+    unchanged: tuple[str, ...]
+
+
+class Registry:
+    """An open registry. Safe for the tasks of one event loop and for several processes. `close()` it."""
+
+    def __init__(self, path: Path, engine: AsyncEngine) -> None:
+        self._path = path
+        self._engine = engine
+        self._writer = engine.execution_options(**sqlite.WRITE)
+        self._writing = asyncio.Lock()  # writers of one process queue up; SQLite's own waiting is a lottery
+
+    @classmethod
+    async def open(cls, url: str, *, busy_timeout_ms: int = 5_000) -> Registry:
+        """Open `sqlite:///relative` or `sqlite:////absolute`; make or migrate it first where needed.
+
+        Raises:
+            RegistryUnusable: Not a registry, damaged, not writable, or written by a newer version.
+        """
+        path = sqlite.path_of(url)
+        await asyncio.to_thread(migrate.upgrade, path, busy_timeout_ms)
+        return cls(path, sqlite.async_engine(path, busy_timeout_ms))
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        await self._engine.dispose()
+
+    async def generation(self) -> int:
+        """Give the counter that every change of the tools raises."""
+        async with self._reading() as connection:
+            return await _generation(connection)
+
+    async def count(self) -> int:
+        """Count the tools."""
+        async with self._reading() as connection:
+            return (await connection.execute(select(func.count()).select_from(schema.tools))).scalar_one()
+
+    async def get(self, name: str) -> Tool | None:
+        """Give the tool of this name."""
+        async with self._reading() as connection:
+            found = (await connection.execute(_one(name))).one_or_none()
+        return None if found is None else rows.to_tool(found)
+
+    async def find(  # noqa: PLR0913 (every one a condition, all by name)
+        self,
+        *,
+        tag: str | None = None,
+        q: str | None = None,
+        enabled: bool | None = None,
+        risk: Risk | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> list[Tool]:
+        """Give the tools that meet every condition, by name in code point order.
+
+        `q`: a part of name or description, whatever its case. `after`: the last name of the page before.
+        """
+        tools = schema.tools.c
+        query = select(*_TOOL_COLUMNS).order_by(tools.name).limit(limit)
+        if tag is not None:
+            member = func.json_each(tools.tags).table_valued("value")
+            query = query.where(exists(select(member.c.value).where(member.c.value == tag)))
+        if q is not None:
+            query = query.where(tools.folded.contains(rows.fold(q), autoescape=True))
+        if enabled is not None:
+            query = query.where(tools.enabled.is_(enabled))
+        if risk is not None:
+            query = query.where(tools.risk == risk.value)
+        if after is not None:
+            query = query.where(tools.name > after)
+        async with self._reading() as connection:
+            return rows.to_tools(await connection.execute(query))
+
+    async def load(self) -> tuple[int, list[Tool]]:
+        """Give the generation and all its tools in catalogue order, from one consistent read."""
+        async with self._reading() as connection:
+            generation = await _generation(connection)
+            found = await connection.stream(select(*_TOOL_COLUMNS).order_by(schema.tools.c.id))
+            chunks = [chunk async for chunk in found.partitions(_CHUNK)]
+        return generation, await asyncio.to_thread(
+            lambda: [tool for c in chunks for tool in rows.to_tools(c)]
+        )
+
+    async def put(self, tools: Sequence[Tool]) -> PutResult:
+        """Create or update tools, all or none of them. What is registered already, as it is, is left alone.
+
+        Raises:
+            Conflict: One name twice among the tools.
+            BadRequest: A text of a tool is no Unicode.
+        """
+        fresh = await asyncio.to_thread(_fresh, tools)
+        async with self._changing() as connection:
+            known = await _digests(connection, list(fresh))
+            created, updated, unchanged = await asyncio.to_thread(_compared, fresh, known)
+            for names in _chunks(created):
+                await connection.execute(insert(schema.tools), [fresh[name] for name in names])
+            for names in _chunks(updated):
+                await _update(connection, [fresh[name] for name in names])
+            if created or updated:
+                await _raise_generation(connection)
+        return PutResult(tuple(created), tuple(updated), tuple(unchanged))
+
+    async def change(self, name: str, edit: Callable[[Tool], Tool]) -> Tool:
+        """Read a tool, edit it and write it back, in one transaction; give what is stored.
+
+        Raises:
+            NotFound: There is no tool of this name.
+            Conflict: The edit gave it another name.
+        """
+        async with self._changing() as connection:
+            found = (await connection.execute(_one(name))).one_or_none()
+            if found is None:
+                raise NotFound(f"There is no tool {name!r}")
+            before = rows.to_tool(found)
+            edited = replace(edit(before), fixed=False, marker=None)
+            if edited.name != name:
+                raise Conflict(f"The tool {name!r} cannot become {edited.name!r}: a tool keeps its name")
+            if edited != before:
+                await _update(connection, rows.from_tools([edited]))
+                await _raise_generation(connection)
+        return edited
+
+    async def delete(self, name: str) -> bool:
+        """Remove a tool; tell whether there was one."""
+        async with self._changing() as connection:
+            removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
+            if removed.rowcount:
+                await _raise_generation(connection)
+        return removed.rowcount > 0
+
+    async def vectors(self, encoder: str, digests: Collection[str]) -> dict[str, Vectors]:
+        """Give those vectors that an encoder (its key) has learned, `float32[d]` by digest."""
+        found: dict[str, Vectors] = {}
+        stored = schema.vectors.c
+        async with self._reading() as connection:
+            for chunk in _chunks(sorted(set(digests))):
+                query = select(stored.digest, stored.vector).where(
+                    stored.encoder == encoder, stored.digest.in_(chunk)
+                )
+                found |= rows.to_vectors((await connection.execute(query)).all())
+        return found
+
+    async def recent_vectors(self, encoder: str, limit: int) -> dict[str, Vectors]:
+        """Give the newest vectors of an encoder that belong to no registered tool, `float32[d]` by digest."""
+        stored = schema.vectors.c
+        query = (
+            select(stored.digest, stored.vector)
+            .where(stored.encoder == encoder, ~exists().where(schema.tools.c.text_digest == stored.digest))
+            .order_by(stored.learned_at.desc())
+            .limit(limit)
+        )
+        async with self._reading() as connection:
+            return rows.to_vectors((await connection.execute(query)).all())
+
+    async def add_vectors(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
+        """Keep vectors by digest; one that is there already stays. Not a change of the tools."""
+        statement = sqlite_insert(schema.vectors).on_conflict_do_nothing()
+        for chunk in _chunks(list(vectors.items())):
+            learned = await asyncio.to_thread(rows.from_vectors, encoder, chunk)
+            async with self._changing() as connection:
+                await connection.execute(statement, learned)
+
+    async def prune_vectors(self, keep: int) -> int:
+        """Of the vectors that belong to no registered tool, keep the newest `keep`; count those removed."""
+        stored = schema.vectors.c
+        orphans = (
+            select(stored.digest, stored.encoder)
+            .where(~exists().where(schema.tools.c.text_digest == stored.digest))
+            .order_by(stored.learned_at.desc(), stored.digest.desc(), stored.encoder.desc())
+            .offset(keep)
+        )
+        statement = delete(schema.vectors).where(tuple_(stored.digest, stored.encoder).in_(orphans))
+        async with self._changing() as connection:
+            return (await connection.execute(statement)).rowcount
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncConnection]:
+        with sqlite.translated(self._path):
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[AsyncConnection]:
+        with sqlite.translated(self._path):
+            async with self._writing, self._writer.begin() as connection:
+                yield connection
+
+
+def _fresh(tools: Sequence[Tool]) -> dict[str, rows.Row]:
+    """Give the tools' rows by name."""
+    fresh = {row["name"]: row for row in rows.from_tools(tools)}
+    if len(fresh) < len(tools):
+        twice = next(name for name, times in Counter(tool.name for tool in tools).items() if times > 1)
+        raise Conflict(f"The tool {twice!r} is there twice; nothing was changed")
+    return fresh
+
+
+def _compared(
+    fresh: Mapping[str, rows.Row], known: Mapping[str, str]
+) -> tuple[list[str], list[str], list[str]]:
+    """Give the names that are new, that differ from the `known` digests, and that do not."""
+    created: list[str] = []
+    updated: list[str] = []
+    unchanged: list[str] = []
+    for name, row in fresh.items():
+        if name not in known:
+            created.append(name)
+        elif row["digest"] != known[name]:
+            updated.append(name)
+        else:
+            unchanged.append(name)
+    return created, updated, unchanged
+
+
+def _one(name: str) -> Select[*tuple[Any, ...]]:
+    return select(*_TOOL_COLUMNS).where(schema.tools.c.name == name)
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
+
+
+async def _generation(connection: AsyncConnection) -> int:
+    value: int = (await connection.execute(select(schema.generation.c.value))).scalar_one()
+    return value
+
+
+async def _raise_generation(connection: AsyncConnection) -> None:
+    await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
+
+
+async def _digests(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:
+    """Give the digests of those names that are registered."""
+    found: dict[str, str] = {}
+    tools = schema.tools.c
+    for chunk in _chunks(names):
+        query = select(tools.name, tools.digest).where(tools.name.in_(chunk))
+        found |= dict((await connection.execute(query)).all())
+    return found
+
+
+async def _update(connection: AsyncConnection, changed: Sequence[rows.Row]) -> None:
+    """Write rows over those of the same name; their ids and `created_at` stay."""
+    written = [column for column in changed[0] if column not in ("name", "created_at")]
+    statement = (
+        update(schema.tools)
+        .where(schema.tools.c.name == bindparam("old_name"))
+        .values({column: bindparam(f"new_{column}") for column in written})
+    )
+    parameters = [
+        {"old_name": row["name"]} | {f"new_{column}": row[column] for column in written} for row in changed
+    ]
+    await connection.execute(statement, parameters)

@@ -1,0 +1,160 @@
+"""A request body in, the body to send out: parse, route and splice in one hop to a worker thread.
+
+Law: it never fails a request. Whatever goes wrong here, or takes too long, the client's own bytes go out; the one
+exception is a body whose duplicate keys hide what would be decided about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+import xxhash
+
+from app.errors import BadRequest
+from app.settings import Settings
+from app.wire import chat
+from router.catalog import EMPTY, Catalog, Pool
+from router.memory import Lru
+from router.pipeline import Router
+from router.types import Budget, Grants, RouteRequest, Selection
+
+_log = structlog.get_logger()
+_EXPLAIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a caller's `x-toolfunnel-…` headers ask for."""
+
+    off: bool = False
+    k: int | None = None
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`."""
+
+    body: bytes
+    outcome: str
+    selection: Selection | None = None
+    route_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A decision with all that it was made from."""
+
+    pool: Pool
+    request: RouteRequest
+    selection: Selection
+    routable: bool
+
+
+class Routing:
+    """Routes bodies within their time budget. `close()` it."""
+
+    def __init__(self, router: Router, settings: Settings) -> None:
+        self.router = router
+        self._settings = settings
+        self._lists: Lru[str, Catalog] = Lru(256)
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="route")
+
+    def close(self) -> None:
+        """End the worker threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.router.embedder.close()
+
+    async def route(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
+        """Give the body to send.
+
+        Raises:
+            BadRequest: Duplicate keys hide the tool list or what decides about it.
+        """
+        started = time.perf_counter()
+        budget_s = self._settings.select.budget_ms / 1e3
+        job = asyncio.get_running_loop().run_in_executor(
+            self._threads, self._decide, body, catalog, options, owner, started + budget_s
+        )
+        done, _ = await asyncio.wait({job}, timeout=2 * budget_s)
+        route_ms = (time.perf_counter() - started) * 1e3
+        if not done:
+            job.cancel()
+            job.add_done_callback(_forget)
+            _log.warning("routing took too long; the request went out as it came", route_ms=round(route_ms, 1))
+            return Routed(body, "timeout", route_ms=route_ms)
+        routed = job.result()
+        return Routed(routed.body, routed.outcome, routed.selection, route_ms)
+
+    async def explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
+        """Decide about a body without sending it, with every channel, however long that takes.
+
+        Raises:
+            BadRequest: The body is not a chat request.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._explain, body, catalog, options)
+
+    def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str, deadline: float) -> Routed:
+        try:
+            request = chat.parse(body)
+            own = self._own(request)
+            if not request.routable:
+                return Routed(body, "untouched")
+            selection = self.router.route(catalog, own, self._request(request, options, owner), deadline)
+            if not selection.changed or not selection.tools:
+                return Routed(body, "untouched", selection)
+            return Routed(chat.splice(request, selection.tools, own.tools), "routed", selection)
+        except chat.AmbiguousBody as error:
+            raise BadRequest(str(error)) from error
+        except chat.Unreadable as error:
+            _log.debug("not routed", reason=str(error)[:200])
+            return Routed(body, "unreadable")
+        except Exception:
+            _log.exception("routing failed; the request went out as it came")
+            return Routed(body, "failed")
+
+    def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
+        try:
+            parsed = chat.parse(body)
+            own = self._own(parsed)
+        except (chat.AmbiguousBody, chat.Unreadable) as error:
+            raise BadRequest(f"This is not a chat request that can be routed: {error}") from error
+        request = self._request(parsed, options, owner="\0explain")
+        deadline = time.perf_counter() + _EXPLAIN_S
+        selection = self.router.route(catalog, own, request, deadline, explain=True)
+        return Explained(Pool(own, catalog), request, selection, parsed.routable)
+
+    def _request(self, parsed: chat.ChatRequest, options: Options, owner: str) -> RouteRequest:
+        select = self._settings.select
+        k = options.k and min(options.k, select.max)
+        return RouteRequest(
+            conversation=parsed.conversation,
+            forced=parsed.forced,
+            grants=Grants(self._settings.safety.allow, options.tags),
+            budget=Budget(k, k) if k else Budget(select.initial, select.max),
+            source=self._settings.tools.source,
+            owner=owner,
+            kinds=parsed.kinds,
+        )
+
+    def _own(self, request: chat.ChatRequest) -> Catalog:
+        """Read the client's tool list, once for all requests that carry the same bytes."""
+        if request.tools is None:
+            return EMPTY
+        key = f"{request.list_key}:{xxhash.xxh3_128_hexdigest(request.tools)}"
+        own = self._lists.get(key)
+        if own is None:
+            own = Catalog.build(key, chat.read_tools(request))
+            self._lists.put(key, own)
+        return own
+
+
+def _forget(job: asyncio.Future[Routed]) -> None:
+    """Take note of a late result, so that nobody complains that its error was never seen."""
+    if not job.cancelled():
+        job.exception()

@@ -1,0 +1,226 @@
+"""OpenAI Chat Completions: parse(bytes) -> ChatRequest, splice(request, tools) -> bytes.
+
+Laws. What cannot be read is not touched: `parse` raises `Unreadable` and the caller forwards the client's bytes.
+`splice` replaces the tool list and nothing else; it never makes a list empty. A legacy `functions` list stays one.
+A `cache_control` marker whose tool goes moves to the last tools that stay: never dropped, never made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from app.wire import members, tool_object
+from router.types import Conversation, Kind, Tool, Turn
+
+# Keys that the gateway acts on: were one there twice, the checked document would not be the forwarded one.
+_READ_KEYS = frozenset({"messages", "tools", "tool_choice", "functions", "function_call"})
+
+
+class Unreadable(ValueError):
+    """The body is not one to route; it goes out as it came."""
+
+
+class AmbiguousBody(ValueError):
+    """A key that decides about tools stands there twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A request as far as routing reads it, and its untouched bytes.
+
+    `list_key` says where the client's tools are (or would be): `tools` or `functions`. `tools` is that list's raw
+    bytes, None where there is none. `routable` is False where the tool list must stay as it is.
+    """
+
+    body: bytes
+    conversation: Conversation
+    list_key: str
+    tools: bytes | None
+    span: tuple[int, int] | None
+    forced: tuple[str, ...]
+    routable: bool
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The forms of tools that the list can hold."""
+        legacy = self.list_key == "functions"
+        return frozenset({Kind.FUNCTION}) if legacy else frozenset({Kind.FUNCTION, Kind.CUSTOM})
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    tool_calls: list[dict[str, Any]] | None = None
+    function_call: dict[str, Any] | None = None
+    name: str | None = None
+
+
+_MESSAGES = msgspec.json.Decoder(list[_Message])
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def parse(body: bytes) -> ChatRequest:
+    """Read a request body.
+
+    Raises:
+        Unreadable: It is not a Chat Completions request as far as routing is concerned.
+        AmbiguousBody: Duplicate keys hide what the gateway decides by.
+    """
+    try:
+        found = members.read(body)
+    except members.DuplicateKeys as error:
+        hidden = sorted(error.keys & _READ_KEYS)
+        if hidden:
+            raise AmbiguousBody(f"the key {hidden[0]!r} stands more than once in the request") from error
+        raise Unreadable(f"duplicate keys: {error}") from error
+    except members.NotAnObject as error:
+        raise Unreadable(str(error)) from error
+    tools, functions = _list(found, "tools"), _list(found, "functions")
+    key = "functions" if functions is not None and tools is None else "tools"
+    choice = _choice(found)
+    both = tools is not None and functions is not None
+    empty = any(member is not None and not member.raw[1:-1].strip() for member in (tools, functions))
+    place = found.get(key)
+    return ChatRequest(
+        body=body,
+        conversation=_conversation(found),
+        list_key=key,
+        tools=_raw(functions if key == "functions" else tools),
+        span=(place.start, place.end) if place else None,
+        forced=_forced(choice),
+        routable=not (both or empty or choice == "none"),
+    )
+
+
+def read_tools(request: ChatRequest) -> tuple[Tool, ...]:
+    """Read the client's tool list.
+
+    Raises:
+        Unreadable: An entry is malformed.
+    """
+    if request.tools is None:
+        return ()
+    read = tool_object.read_function if request.list_key == "functions" else tool_object.read
+    try:
+        return tuple(read(bytes(entry)) for entry in _LIST.decode(request.tools))
+    except (msgspec.MsgspecError, tool_object.MalformedTool) as error:
+        raise Unreadable(f"{request.list_key}: {error}") from error
+
+
+def splice(request: ChatRequest, tools: Sequence[Tool], own: Sequence[Tool]) -> bytes:
+    """Give the client's bytes with `tools` as its tool list; `own` is the list that it had."""
+    if not tools:
+        raise ValueError("a tool list is never made empty")
+    definitions = _marked(tools, own)
+    if request.list_key == "functions":
+        mine = {id(tool) for tool in own}
+        definitions = [
+            raw if id(tool) in mine else tool_object.as_function(raw)
+            for tool, raw in zip(tools, definitions, strict=True)
+        ]
+    text = b"[" + b",".join(definitions) + b"]"
+    body = request.body
+    if request.span is not None:
+        start, end = request.span
+        return body[:start] + text + body[end:]
+    end = body.rindex(b"}")
+    separator = b"" if body[:end].rstrip().endswith(b"{") else b","
+    return body[:end] + separator + b'"' + request.list_key.encode() + b'":' + text + body[end:]
+
+
+def _marked(tools: Sequence[Tool], own: Sequence[Tool]) -> list[bytes]:
+    """Move the markers of tools that go to the last tools that stay and have none."""
+    kept = {id(tool) for tool in tools}
+    homeless = [tool.marker for tool in own if tool.marker is not None and id(tool) not in kept]
+    definitions = [tool.definition for tool in tools]
+    for i in range(len(tools) - 1, -1, -1):
+        if not homeless:
+            break
+        if tools[i].marker is None:
+            definitions[i] = tool_object.with_marker(definitions[i], homeless.pop())
+    return definitions
+
+
+def _raw(member: members.Member | None) -> bytes | None:
+    return None if member is None else member.raw
+
+
+def _list(found: dict[str, members.Member], key: str) -> members.Member | None:
+    member = found.get(key)
+    if member is None or member.raw == b"null":
+        return None
+    if not member.raw.startswith(b"["):
+        raise Unreadable(f"{key} is not a list")
+    return member
+
+
+def _conversation(found: dict[str, members.Member]) -> Conversation:
+    member = found.get("messages")
+    if member is None:
+        raise Unreadable("there are no messages")
+    try:
+        messages = _MESSAGES.decode(member.raw)
+    except msgspec.MsgspecError as error:
+        raise Unreadable(f"messages: {error}") from error
+    turns: list[Turn] = []
+    speaking = False
+    for message in messages:
+        if message.role == "user":
+            text = _text(message.content)
+            if speaking:  # two user messages in a row are one turn
+                last = turns.pop()
+                text = "\n".join(part for part in (last.text, text) if part)
+            turns.append(Turn(text))
+        elif called := _called(message):
+            last = turns.pop() if turns else Turn("")
+            turns.append(Turn(last.text, (*last.calls, *(name for name in called if name not in last.calls))))
+        speaking = message.role == "user"
+    return Conversation(tuple(turns))
+
+
+def _text(content: msgspec.Raw) -> str:
+    """Give the text of a string or of the text parts of a list; other parts say nothing to search with."""
+    value = msgspec.json.decode(content)
+    if isinstance(value, str):
+        return value.strip()
+    if not isinstance(value, list):
+        return ""
+    parts = [part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"]
+    return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+
+
+def _called(message: _Message) -> list[str]:
+    """Give the names of the tools that a message of the history calls or answers for."""
+    calls = [call.get(kind) for call in message.tool_calls or () for kind in ("function", "custom")]
+    names = [call.get("name") for call in (*calls, message.function_call) if isinstance(call, dict)]
+    if message.role == "function":
+        names.append(message.name)
+    return [name for name in names if isinstance(name, str) and name]
+
+
+def _choice(found: dict[str, members.Member]) -> object:
+    member = found.get("tool_choice") or found.get("function_call")
+    return None if member is None else msgspec.json.decode(member.raw)
+
+
+def _forced(choice: object) -> tuple[str, ...]:
+    """Give the names that a `tool_choice` or `function_call` demands, in their order."""
+    if not isinstance(choice, dict):
+        return ()
+    allowed = choice.get("allowed_tools")
+    listed = allowed.get("tools") if isinstance(allowed, dict) else None
+    entries = [choice, *(listed if isinstance(listed, list) else ())]
+    names = [_name(entry) for entry in entries if isinstance(entry, dict)]
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def _name(entry: dict[str, Any]) -> str:
+    for inner in (entry.get("function"), entry.get("custom"), entry):
+        name = inner.get("name") if isinstance(inner, dict) else None
+        if isinstance(name, str):
+            return name
+    return ""

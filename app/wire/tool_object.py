@@ -1,0 +1,122 @@
+"""One tool object of the Chat Completions dialect: `tools[i]`, or a legacy entry of `functions`.
+
+Reads what routing needs and keeps the bytes. Unknown types are kept as they are (`Tool.fixed`); only an entry that
+claims to be a function or custom tool and has no name is malformed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from app.wire import members
+from router.types import Kind, Parameter, Tool
+
+_MAX_DEPTH = 3
+_MAX_PARAMETERS = 100
+_MAX_VALUES = 40
+
+
+class MalformedTool(ValueError):
+    """A tool object that no provider would take; the text says what is wrong."""
+
+
+def read(raw: bytes) -> Tool:
+    """Read one entry of `tools`.
+
+    Raises:
+        MalformedTool: It is not an object, or a function or custom tool without a name.
+    """
+    entry = _object(raw)
+    kind = entry.get("type", "function")
+    marker = _marker(raw) if "cache_control" in entry else None
+    if kind not in (Kind.FUNCTION, Kind.CUSTOM):
+        name = entry.get("name")
+        return Tool(name if isinstance(name, str) else "", raw, Kind.OTHER, fixed=True, marker=marker)
+    body = entry.get(kind)
+    if not isinstance(body, dict):
+        raise MalformedTool(f"there is no object {kind!r} in it")
+    return _tool(raw, Kind(kind), body, fixed=bool(entry.get("defer_loading")), marker=marker)
+
+
+def read_function(raw: bytes) -> Tool:
+    """Read one entry of the legacy list `functions`.
+
+    Raises:
+        MalformedTool: It is not an object with a name.
+    """
+    entry = _object(raw)
+    return _tool(raw, Kind.FUNCTION, entry, marker=_marker(raw) if "cache_control" in entry else None)
+
+
+def as_function(definition: bytes) -> bytes:
+    """Give the inner object of a function tool, byte for byte: the form that `functions` holds."""
+    return members.read(definition)["function"].raw
+
+
+def with_marker(definition: bytes, marker: bytes) -> bytes:
+    """Add a `cache_control` member at the end of a definition that has none."""
+    end = definition.rindex(b"}")
+    separator = b"" if definition[:end].rstrip().endswith(b"{") else b","
+    return definition[:end] + separator + b'"cache_control":' + marker + definition[end:]
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        entry = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedTool(f"not valid JSON: {error}") from error
+    if not isinstance(entry, dict):
+        raise MalformedTool("it is not a JSON object")
+    return entry
+
+
+def _tool(raw: bytes, kind: Kind, body: dict[str, Any], *, fixed: bool = False, marker: bytes | None) -> Tool:
+    name = body.get("name")
+    if not isinstance(name, str) or not name:
+        raise MalformedTool("it has no name")
+    description = body.get("description")
+    found = list(_parameters(body.get("parameters"), _MAX_DEPTH))[:_MAX_PARAMETERS]
+    return Tool(
+        name=name,
+        definition=raw,
+        kind=kind,
+        description=description if isinstance(description, str) else "",
+        parameters=tuple(found),
+        fixed=fixed,
+        marker=marker,
+    )
+
+
+def _marker(raw: bytes) -> bytes | None:
+    try:
+        return members.read(raw)["cache_control"].raw
+    except ValueError:  # duplicate keys: nothing that could be moved safely
+        return None
+
+
+def _parameters(schema: object, depth: int) -> Iterator[Parameter]:
+    """Give the properties of a JSON Schema, those of nested objects and arrays behind their parent."""
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(properties, dict) or depth == 0:
+        return
+    for name, value in properties.items():
+        if not isinstance(value, dict):
+            yield Parameter(str(name))
+            continue
+        items = value.get("items")
+        described = value.get("description")
+        yield Parameter(
+            str(name),
+            described if isinstance(described, str) else "",
+            tuple(_values(value) or _values(items if isinstance(items, dict) else {})),
+        )
+        yield from _parameters(value, depth - 1)
+        yield from _parameters(items, depth - 1)
+
+
+def _values(schema: dict[str, Any]) -> list[str]:
+    values = schema.get("enum")
+    return [str(value) for value in values[:_MAX_VALUES]] if isinstance(values, list) else []
