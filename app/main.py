@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -30,7 +31,7 @@ from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
-from app.routing import Routing
+from app.routing import Options, Routing
 from app.settings import EncoderName, Settings, load
 from app.telemetry import Telemetry, configure_logging
 from router.embed.embedder import Embedder
@@ -39,6 +40,9 @@ from router.pipeline import Router
 from router.types import Encoder, Vectors
 
 _log = structlog.get_logger()
+
+# The first question of a process pays for what is made lazily; nobody should wait for that.
+_WARM_UP = b'{"messages":[{"role":"user","content":"warm up"}]}'
 
 # Vectors of tools that clients sent themselves: as many are kept over a restart.
 _KEPT_VECTORS = 20_000
@@ -99,6 +103,9 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
     snapshots = Snapshots(registry, encoder, telemetry, settings.registry.poll_s)
     upstream = Upstream(settings.upstream)
     await snapshots.start()
+    await routing.explain(_WARM_UP, snapshots.catalog, Options())
+    gc.collect()
+    gc.freeze()  # modules, encoder and catalogue live as long as the process: no collection need walk them again
     _log.info("ready to serve", tools=len(snapshots.catalog), provider=settings.upstream.base_url or "none")
     try:
         yield {

@@ -85,7 +85,9 @@ class Routing:
         if not done:
             job.cancel()
             job.add_done_callback(_forget)
-            _log.warning("routing took too long; the request went out as it came", route_ms=round(route_ms, 1))
+            _log.warning(
+                "routing took too long; the request went out as it came", route_ms=round(route_ms, 1)
+            )
             return Routed(body, "timeout", route_ms=route_ms)
         routed = job.result()
         return Routed(routed.body, routed.outcome, routed.selection, route_ms)
@@ -114,7 +116,7 @@ class Routing:
         except chat.Unreadable as error:
             _log.debug("not routed", reason=str(error)[:200])
             return Routed(body, "unreadable")
-        except Exception:
+        except Exception:  # noqa: BLE001 - a fault of routing must never fail the caller's request
             _log.exception("routing failed; the request went out as it came")
             return Routed(body, "failed")
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -32,6 +32,7 @@ from router.types import Risk, Source
 PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
 DEFAULT_FILE = Path("config.yaml")
+_BASE_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/[^\s?#]*)?")
 
 
 class Credentials(StrEnum):
@@ -92,7 +93,9 @@ class ServerSettings(_Section):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     max_body_bytes: int = Field(
-        64 * 2**20, ge=1024, description="Largest chat request that is accepted; a larger one is answered 413."
+        64 * 2**20,
+        ge=1024,
+        description="Largest chat request that is accepted; a larger one is answered 413.",
     )
     shutdown_grace_s: float = Field(
         30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."
@@ -125,21 +128,24 @@ class UpstreamSettings(_Section):
     )
     connect_timeout_s: float = Field(5.0, gt=0, description="Seconds to open a connection to the provider.")
     read_timeout_s: float | None = Field(
-        None, gt=0, description="Seconds without a byte from the provider before giving up; null waits for the caller."
+        None,
+        gt=0,
+        description="Seconds without a byte from the provider before giving up; null waits for the caller.",
     )
-    max_connections: int = Field(1000, ge=1, description="Connections to the provider that may be open at once.")
+    max_connections: int = Field(
+        1000, ge=1, description="Connections to the provider that may be open at once."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> UpstreamSettings:
         if self.base_url and not self.base_url.startswith(("http://", "https://")):
             raise ValueError("base_url starts with http:// or https://")
-        parts = urlsplit(self.base_url)
-        if self.base_url and (not parts.hostname or "@" in parts.netloc or set("?# \t\r\n") & set(self.base_url)):
-            raise ValueError("base_url is scheme, host and path: no query, no fragment, no user name, no spaces")
-        if parts.port == 0 or parts.netloc.endswith(":"):
-            raise ValueError("base_url has a port that is no port")
+        if self.base_url and not _BASE_URL.fullmatch(self.base_url):
+            raise ValueError("base_url is scheme, host, port and path: no query, no fragment, no user name")
         if self.credentials is Credentials.MANAGED and self.base_url and self.api_key is None:
-            raise ValueError("credentials: managed needs upstream.api_key, the key that the provider is shown")
+            raise ValueError(
+                "credentials: managed needs upstream.api_key, the key that the provider is shown"
+            )
         return self
 
 
@@ -162,10 +168,13 @@ class RegistrySettings(_Section):
     """`registry`: where the tools live."""
 
     url: str = Field(
-        "sqlite:///data/toolfunnel.db", description="The database. sqlite:///relative/path or sqlite:////absolute/path."
+        "sqlite:///data/toolfunnel.db",
+        description="The database. sqlite:///relative/path or sqlite:////absolute/path.",
     )
     poll_s: float = Field(
-        1.0, gt=0, description="Seconds between looks for changes made by other processes on the same database."
+        1.0,
+        gt=0,
+        description="Seconds between looks for changes made by other processes on the same database.",
     )
 
     @model_validator(mode="after")
@@ -189,7 +198,9 @@ class SelectSettings(_Section):
     """`select`: how many tools, how fast."""
 
     initial: int = Field(12, ge=1, le=128, description="Tools chosen at the first turn of a conversation.")
-    max: int = Field(20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew.")
+    max: int = Field(
+        20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew."
+    )
     budget_ms: float = Field(
         50.0,
         gt=0,
@@ -208,7 +219,8 @@ class SafetySettings(_Section):
     """`safety`: which risks may be offered to a model."""
 
     allow: frozenset[Risk] = Field(
-        frozenset({Risk.READ}), description="Risk classes that may be offered: read, write. dangerous never is."
+        frozenset({Risk.READ}),
+        description="Risk classes that may be offered: read, write. dangerous never is.",
     )
 
     @model_validator(mode="after")
@@ -221,7 +233,9 @@ class SafetySettings(_Section):
 class LogSettings(_Section):
     """`log`: what is written to standard error."""
 
-    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
+    level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
+    )
     format: LogFormat = Field(LogFormat.CONSOLE, description="console for people, json for machines.")
 
 
@@ -254,11 +268,11 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class's signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Let the environment win over the file, which comes in as arguments."""
         return env_settings, init_settings

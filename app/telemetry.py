@@ -17,10 +17,11 @@ from app.settings import LogFormat, LogSettings
 
 _ROUTE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 _KEPT_TIMINGS = 10_000
+_NOT_ROUTED = ("off", "refused")  # they took no time and had no tools: counting them would flatter the figures
 
 
-class BrokenOff(Exception):  # noqa: N818 - not a fault of this process
-    """An answer could not be finished: the connection is closed without its end, so that nobody takes it as whole."""
+class BrokenOff(Exception):
+    """An answer could not be finished: the connection is closed without its end, so that it never looks whole."""
 
 
 class _WithoutBrokenOff(logging.Filter):
@@ -59,10 +60,11 @@ def configure_logging(settings: LogSettings) -> None:
 class Usage:
     """What one chat request came to. Counted once, when its answer has ended, however it ended.
 
-    `outcome`: routed, untouched, off, unreadable, timeout or failed. `failure`: '' or the code of an own error.
+    `outcome`: routed, untouched, off, unreadable, timeout or failed; refused when it did not get as far as routing.
+    `failure`: '' or the code of an own error.
     """
 
-    outcome: str = "untouched"
+    outcome: str = "refused"
     mode: str = ""
     sent: int = 0
     available: int = 0
@@ -105,7 +107,10 @@ class Telemetry:
         )
         self._saved = Counter("toolfunnel_tokens_saved", "Estimated tool tokens not sent", registry=self._registry)
         self._route = Histogram(
-            "toolfunnel_route_seconds", "Time spent on routing", buckets=_ROUTE_BUCKETS, registry=self._registry
+            "toolfunnel_route_seconds",
+            "Time spent on routing",
+            buckets=_ROUTE_BUCKETS,
+            registry=self._registry,
         )
         self._tools = Gauge("toolfunnel_catalog_tools", "Tools in the catalogue", registry=self._registry)
         self._pending = Gauge(
@@ -121,7 +126,7 @@ class Telemetry:
         if usage.failure:
             stats.failures[usage.failure] = stats.failures.get(usage.failure, 0) + 1
             self._failures.labels(usage.failure).inc()
-        if usage.outcome == "off":
+        if usage.outcome in _NOT_ROUTED:
             return
         saved = max(0, usage.tokens_before - usage.tokens_after)
         stats.tools_available += usage.available

@@ -38,7 +38,7 @@ def weighted(
         fused = np.float32(DENSE) * meaning + np.float32(LEXICAL) * words
     if hits:
         fused = fused.copy()
-        fused[np.unique(np.asarray(hits))] += np.float32(KEYWORD)
+        fused[sorted(set(hits))] += np.float32(KEYWORD)  # once, however many words hit
     rows = np.flatnonzero(permitted)
     order = np.argsort(-fused[rows], kind="stable")
     scores = fused[rows][order]

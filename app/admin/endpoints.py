@@ -1,20 +1,27 @@
-"""The admin API over HTTP, and the probes. Every route below `/admin` asks for the admin key."""
+"""The admin API over HTTP, and the probes. Every route below `/admin` asks for the admin key.
+
+Without a key it answers this machine alone: the connection comes from it, the Host header names it (a page that had
+its own name point here cannot forge that), and a page of another origin is refused (browsers let any page post).
+"""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
+from fastapi.security import HTTPBearer
+from starlette.requests import ClientDisconnect
 
+from app import credentials, options
 from app.admin import records, schemas
 from app.admin.service import AdminService, Filter
-from app import credentials
-from app.errors import BodyTooLarge, Unauthorized
-from app.routing import Options
+from app.errors import BadRequest, BodyTooLarge, Unauthorized
 from app.settings import Settings
-from router.types import Risk
+
 
 def service(request: Request) -> AdminService:
     """Give the service that `main` wired."""
@@ -29,22 +36,30 @@ def authorise(request: Request, service: Service) -> None:
     """Ask for the admin key.
 
     Raises:
-        Unauthorized: It is not shown; or there is none and the request was not meant for this machine.
+        Unauthorized: It is not shown; or there is none and the request does not come from this machine.
     """
     key = service.settings.admin.key
     if key is None:
-        if not _is_local(request.headers.get("host", "")):
+        if not _is_from_here(request):
             raise Unauthorized("Without an admin.key the admin API answers to localhost only.")
         return
     if not credentials.matches(credentials.bearer(request.scope["headers"]), key.get_secret_value().encode()):
         raise Unauthorized("The admin API needs the header 'authorization: Bearer <admin.key>'.")
 
 
-admin = APIRouter(prefix="/admin", dependencies=[Depends(authorise)], responses=schemas.ERRORS, tags=["admin"])
+# Only for the documents, which offer a field for the key; `authorise` is what asks for it.
+_described = HTTPBearer(auto_error=False, scheme_name="admin.key", description="The admin key.")
+
+admin = APIRouter(
+    prefix="/admin",
+    dependencies=[Depends(authorise), Security(_described)],
+    responses=schemas.ERRORS,
+    tags=["admin"],
+)
 probes = APIRouter(tags=["probes"])
 
 
-@admin.put("/tools/{name}", openapi_extra=schemas.RECORD, response_model=schemas.RecordSchema)
+@admin.put("/tools/{name}", openapi_extra=schemas.RECORD, responses=schemas.CREATED)
 async def put_tool(name: str, request: Request, service: Service) -> Response:
     """Create or replace a tool."""
     tool, created = await service.put(name, await _body(request, service.settings))
@@ -72,19 +87,12 @@ async def delete_tool(name: str, service: Service) -> Response:
 
 
 @admin.get("/tools", response_model=schemas.ToolList)
-async def list_tools(
-    service: Service,
-    tag: Annotated[str | None, Query(description="Only tools with this tag.")] = None,
-    q: Annotated[str | None, Query(description="Only tools with this in their name or description.")] = None,
-    enabled: Annotated[bool | None, Query(description="Only enabled, or only disabled tools.")] = None,
-    risk: Annotated[Risk | None, Query(description="Only tools of this risk.")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Tools on a page.")] = 100,
-    after: Annotated[str | None, Query(description="The last name of the page before.")] = None,
-) -> Response:
+async def list_tools(service: Service, query: Annotated[schemas.ListQuery, Query()]) -> Response:
     """List tools by name."""
-    found = await service.find(Filter(tag, q, enabled, risk, limit + 1, after))
-    page = found[:limit]
-    following = page[-1].name if len(found) > limit else None
+    wanted = Filter(query.tag, query.q, query.enabled, query.risk, query.limit + 1, query.after)
+    found = await service.find(wanted)
+    page = found[: query.limit]
+    following = page[-1].name if len(found) > query.limit else None
     return _json({"tools": [records.as_record(tool) for tool in page], "next": following})
 
 
@@ -95,14 +103,18 @@ async def put_tools(request: Request, service: Service) -> Response:
     return _json({"created": result.created, "updated": result.updated, "unchanged": result.unchanged})
 
 
-@admin.post("/route", openapi_extra=schemas.CHAT)
+@admin.post("/route", openapi_extra=schemas.CHAT, response_model=schemas.Decision)
 async def route(request: Request, service: Service) -> Response:
-    """Explain which tools a chat request would be sent with, and why. Nothing is forwarded."""
-    body = await _body(request, service.settings)
-    return _json(await service.explain(body, Options()))
+    """Explain which tools a chat request would be sent with, and why. Nothing is forwarded.
+
+    The headers `x-toolfunnel-tools`, `x-toolfunnel-k` and `x-toolfunnel-tags` count as they do for the request.
+    """
+    asked = options.read(request.scope["headers"])
+    decision = await service.explain(await _body(request, service.settings), asked)
+    return await asyncio.to_thread(_json, decision)
 
 
-@admin.get("/stats")
+@admin.get("/stats", response_model=schemas.StatsSchema)
 async def stats(service: Service) -> Response:
     """Give this process's figures since its start."""
     return _json(service.stats())
@@ -114,7 +126,7 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@probes.get("/readyz")
+@probes.get("/readyz", response_model=schemas.Readiness, responses=schemas.NOT_READY)
 async def readyz(service: Service) -> Response:
     """Tell whether the catalogue is loaded and embedded: 200, or 503 with what is missing."""
     snapshots = service.snapshots
@@ -122,7 +134,7 @@ async def readyz(service: Service) -> Response:
     return _json(state, status=200 if snapshots.ready else 503)
 
 
-@probes.get("/metrics")
+@probes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(service: Service) -> Response:
     """Give the figures in Prometheus' text format."""
     return Response(service.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -134,22 +146,40 @@ def _json(value: object, status: int = 200) -> Response:
 
 async def _body(request: Request, settings: Settings) -> bytes:
     limit = settings.admin.max_body_bytes
+    refusal = BodyTooLarge(f"The body is larger than admin.max_body_bytes, {limit} bytes.")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise refusal
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"The body is larger than admin.max_body_bytes, {limit} bytes.")
-        chunks.append(chunk)
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit:
+                raise refusal
+            chunks.append(chunk)
+    except ClientDisconnect as error:
+        raise BadRequest("The connection closed before the end of the body.") from error
     return b"".join(chunks)
 
 
-def _is_local(host: str) -> bool:
-    """Whether a Host header names this machine: a page in a browser cannot forge that (DNS rebinding)."""
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    if name == "localhost":
-        return True
+def _is_from_here(request: Request) -> bool:
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    return (
+        _names_this_machine(host)
+        and (origin is None or origin in (f"http://{host}", f"https://{host}"))
+        and (request.client is None or _names_this_machine(_in_url(request.client.host)))
+    )
+
+
+def _names_this_machine(authority: str) -> bool:
+    """Tell whether the host of `host:port` is localhost or a loopback address."""
     try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
+        name = urlsplit(f"//{authority}").hostname
+        return name == "localhost" or ipaddress.ip_address(name or "").is_loopback
     except ValueError:
         return False
+
+
+def _in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address

@@ -1,7 +1,8 @@
-"""Catalogue entries from outside -> Tool, with a reason where that fails. Shared by the admin API and the importer.
+"""Catalogue entries from outside -> Tool, with a reason where that fails. The admin API and the importer read by it.
 
-An entry is a full record, `{"tool": {...}, "tags": [...], ...}`, or a bare OpenAI tool object. The tool object is kept
-byte for byte.
+An entry is a full record, `{"tool": {...}, "tags": [...], ...}`, or a bare OpenAI tool object. The tool object is
+kept byte for byte. What could be read in two ways is refused, so that the gateway and a provider never differ about a
+name or a risk. Nothing is fetched: a schema's own schema is one of the published ones, or the record is refused.
 """
 
 from __future__ import annotations
@@ -15,11 +16,19 @@ import jsonschema_rs
 import msgspec
 
 from app.errors import BadRequest, InvalidRecords, Problem
-from app.wire import tool_object
+from app.wire import members, tool_object
 from router.types import Kind, Risk, Tool
 
 NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 MAX_ENTRIES = 100_000
+# What `$schema` may say. The validator would look up any other address on the network.
+DIALECTS = (
+    "https://json-schema.org/draft/2020-12/schema",
+    "https://json-schema.org/draft/2019-09/schema",
+    "http://json-schema.org/draft-07/schema",
+    "http://json-schema.org/draft-06/schema",
+    "http://json-schema.org/draft-04/schema",
+)
 
 
 class InvalidEntry(ValueError):
@@ -53,9 +62,8 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _RECORD = msgspec.json.Decoder(Record)
-_CHANGE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CHANGE = msgspec.json.Decoder(Change)
 _ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def read(raw: bytes) -> Tool:
@@ -65,8 +73,7 @@ def read(raw: bytes) -> Tool:
         InvalidEntry: It cannot be taken.
     """
     try:
-        keys = _OBJECT.decode(raw).keys()
-        record = _RECORD.decode(raw) if "tool" in keys else Record(msgspec.Raw(raw))
+        record = _RECORD.decode(raw) if "tool" in _members(raw) else Record(msgspec.Raw(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidEntry(str(error)) from error
     tool = _definition(bytes(record.tool))
@@ -114,17 +121,17 @@ def split(body: bytes) -> list[bytes]:
         BadRequest: It is neither, or holds too many.
     """
     try:
-        text = body.lstrip()
+        text = body.strip()
         if text.startswith(b"{"):
-            found = _OBJECT.decode(text)
-            if set(found) != {"tools"}:
+            found = _members(text)
+            if found.keys() != {"tools"}:
                 raise BadRequest('A batch is a JSON array of records, or {"tools": [records]}.')
-            text = bytes(found["tools"])
+            text = found["tools"].raw
         entries = [bytes(entry) for entry in _ENTRIES.decode(text)]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (InvalidEntry, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The batch is not a JSON array of records: {error}") from error
     if len(entries) > MAX_ENTRIES:
-        raise BadRequest(f"A batch holds at most {MAX_ENTRIES} records; this one has {len(entries)}.")
+        raise BadRequest(f"A batch holds at most {MAX_ENTRIES:,} records; this one has {len(entries):,}.")
     return entries
 
 
@@ -135,15 +142,15 @@ def changed(tool: Tool, body: bytes) -> Tool:
         InvalidEntry: It cannot be applied.
     """
     try:
-        fields = _CHANGE.decode(body)
-        values = msgspec.json.decode(body, type=Change)
+        fields = _members(body)
+        values = _CHANGE.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidEntry(str(error)) from error
     edits: dict[str, Any] = {name: getattr(values, name) for name in fields if name != "tool"}
     for name in {"tags", "keywords", "examples"} & edits.keys():
         edits[name] = _words(edits[name], name)
     if "tool" in fields:
-        fresh = _definition(bytes(fields["tool"]))
+        fresh = _definition(fields["tool"].raw)
         edits |= {
             "name": fresh.name,
             "definition": fresh.definition,
@@ -168,32 +175,57 @@ def as_record(tool: Tool) -> Record:
     )
 
 
+def _members(raw: bytes) -> dict[str, members.Member]:
+    """Give the members of an object whose keys stand there once each."""
+    try:
+        return members.read(raw)
+    except members.DuplicateKeys as error:
+        raise InvalidEntry(f"a key stands there more than once: {error}") from error
+    except members.NotAnObject as error:
+        raise InvalidEntry(f"not a JSON object: {error}") from error
+
+
 def _definition(raw: bytes) -> Tool:
     """Read and check the tool object of an entry."""
     try:
-        tool = tool_object.read(raw.strip())
-        body = msgspec.json.decode(raw)
-    except (tool_object.MalformedTool, msgspec.MsgspecError) as error:
+        return _checked(raw.strip())
+    except (tool_object.MalformedTool, InvalidEntry) as error:
         raise InvalidEntry(f"tool: {error}") from error
-    if tool.kind is Kind.OTHER or "type" not in body:
-        raise InvalidEntry("tool: its type is 'function' or 'custom', with an object of that name beside it")
-    if not NAME.match(tool.name):
-        raise InvalidEntry(f"tool: the name {tool.name[:80]!r} does not follow ^[a-zA-Z0-9_-]{{1,64}}$")
-    if tool.kind is Kind.FUNCTION:
-        _check_schema(body["function"].get("parameters"))
+
+
+def _checked(raw: bytes) -> Tool:
+    outer = _members(raw)
+    tool = tool_object.read(raw)
+    if tool.kind is Kind.OTHER or "type" not in outer:
+        raise InvalidEntry("its type is 'function' or 'custom', with an object of that name beside it")
+    inner = outer[tool.kind].raw
+    _members(inner)
+    _check(tool, msgspec.json.decode(inner))
     return replace(tool, marker=None, fixed=False)
+
+
+def _check(tool: Tool, body: dict[str, Any]) -> None:
+    if not NAME.match(tool.name):
+        raise InvalidEntry(f"the name {tool.name[:80]!r} does not follow ^[a-zA-Z0-9_-]{{1,64}}$")
+    if not isinstance(body.get("description", ""), str):
+        raise InvalidEntry("description is not a text")
+    if tool.kind is Kind.FUNCTION:
+        _check_schema(body.get("parameters"))
 
 
 def _check_schema(schema: object) -> None:
     if schema is None:
         return
     if not isinstance(schema, dict):
-        raise InvalidEntry("tool: parameters is not a JSON Schema object")
+        raise InvalidEntry("parameters is not a JSON Schema object")
+    dialect = schema.get("$schema", DIALECTS[0])
+    if not isinstance(dialect, str) or dialect.removesuffix("#") not in DIALECTS:
+        raise InvalidEntry(f"parameters: $schema is none of {', '.join(DIALECTS)}")
     try:
         jsonschema_rs.meta.validate(schema)
     except (jsonschema_rs.ValidationError, ValueError) as error:
         text = getattr(error, "message", str(error))
-        raise InvalidEntry(f"tool: parameters is not a valid JSON Schema: {text[:300]}") from error
+        raise InvalidEntry(f"parameters is not a valid JSON Schema: {text[:300]}") from error
 
 
 def _words(values: list[str], field: str) -> tuple[str, ...]:
@@ -204,10 +236,12 @@ def _words(values: list[str], field: str) -> tuple[str, ...]:
 
 
 def _name_of(raw: bytes) -> str:
+    """Give the name of an entry that cannot be taken, where it has one."""
     try:
         entry = msgspec.json.decode(raw)
         tool = entry.get("tool", entry)
-        body = tool.get(tool.get("type", "function"), tool)
-        return str(body.get("name", ""))[:80]
-    except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+        kind = "custom" if tool.get("type") == Kind.CUSTOM else "function"
+        name = tool.get(kind, tool).get("name", "")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, AttributeError):
         return ""
+    return name[:80] if isinstance(name, str) else ""

@@ -1,12 +1,12 @@
-"""The admin API in words, for its OpenAPI document. The bodies are read by `records`, which keeps their bytes."""
+"""The admin API in words, for its OpenAPI document. Bodies are read by `records`, which keeps their bytes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from router.types import Risk
+from router.types import Reason, Risk
 
 
 class RecordSchema(BaseModel):
@@ -22,6 +22,24 @@ class RecordSchema(BaseModel):
     source: str = Field("", description="Where it comes from.")
 
 
+class ListQuery(BaseModel):
+    """Which tools to list. An empty value is as good as none; a parameter that does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tag: str | None = Field(None, max_length=1_000, description="Only tools with this tag.")
+    q: str | None = Field(None, max_length=1_000, description="Only tools with this in their name or description.")
+    enabled: bool | None = Field(None, description="Only enabled, or only disabled tools.")
+    risk: Risk | None = Field(None, description="Only tools of this risk.")
+    limit: int = Field(100, ge=1, le=1_000, description="Tools on a page.")
+    after: str | None = Field(None, max_length=1_000, description="The last name of the page before.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if value != ""}
+
+
 class ToolList(BaseModel):
     """A page of tools."""
 
@@ -35,6 +53,103 @@ class BatchResult(BaseModel):
     created: list[str]
     updated: list[str]
     unchanged: list[str]
+
+
+class QueryPart(BaseModel):
+    """One text that was searched with."""
+
+    text: str
+    weight: float
+
+
+class TokenEstimate(BaseModel):
+    """Estimated tokens of tool definitions."""
+
+    before: int = Field(description="Of everything that could have been sent.")
+    after: int = Field(description="Of what is sent.")
+
+
+class RankedScore(BaseModel):
+    """A tool's place in one ranking."""
+
+    score: float
+    rank: int = Field(description="From 1.")
+
+
+class DecisionRow(BaseModel):
+    """One tool's part in a decision."""
+
+    name: str
+    from_: str = Field(alias="from", description="client or catalogue.")
+    chosen: bool
+    why: str = Field(description=f"One of: {', '.join(Reason)}; or that the list is left as it came.")
+    fused: RankedScore | None = Field(description="Both channels together; decides.")
+    dense: RankedScore | None = Field(description="By meaning.")
+    lexical: RankedScore | None = Field(description="By words.")
+    description: str
+
+
+class Decision(BaseModel):
+    """A decision laid open."""
+
+    query: list[QueryPart] = Field(description="What was searched with, newest first.")
+    mode: str = Field(description="hybrid, lexical (vectors were not ready), untouched, or off (by header).")
+    sent: list[str] = Field(description="The names of the tool list that would go out, in order.")
+    available: int = Field(description="Tools that could have been sent.")
+    tokens: TokenEstimate
+    timings_ms: dict[str, float]
+    tools: list[DecisionRow] = Field(description="The sent in their order, the others by rank.")
+
+
+class CatalogFigures(BaseModel):
+    """The catalogue in use."""
+
+    tools: int
+    pending: int = Field(description="Tools that only words find, until their vectors are made.")
+    ready: bool
+
+
+class ToolFigures(BaseModel):
+    """Sums over chat requests."""
+
+    available: int
+    sent: int
+
+
+class TokenFigures(BaseModel):
+    """Sums of estimates over chat requests."""
+
+    before: int
+    saved: int
+
+
+class RouteTimes(BaseModel):
+    """Milliseconds that routing took, of the latest 10,000 requests."""
+
+    p50: float
+    p90: float
+    p99: float
+    max: float
+
+
+class StatsSchema(BaseModel):
+    """A process's figures since its start."""
+
+    catalog: CatalogFigures
+    requests: int = Field(description="Chat requests.")
+    outcomes: dict[str, int] = Field(description="Chat requests by what routing did with them.")
+    tools: ToolFigures
+    tokens: TokenFigures
+    route_ms: RouteTimes
+    failures: dict[str, int] = Field(description="Errors of the gateway itself, by code.")
+
+
+class Readiness(BaseModel):
+    """Whether the catalogue is loaded and embedded."""
+
+    ready: bool
+    tools: int
+    pending: int
 
 
 class ProblemSchema(BaseModel):
@@ -66,11 +181,32 @@ def request_body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
-RECORD = request_body(RecordSchema.model_json_schema())
-CHANGE = request_body({**RecordSchema.model_json_schema(), "required": []})
-BATCH = request_body({"type": "array", "maxItems": 100_000, "items": RecordSchema.model_json_schema()})
+def _change() -> dict[str, Any]:
+    """Describe a record of which any field may be left out; what is left out stays as it is."""
+    schema = RecordSchema.model_json_schema(ref_template="#/components/schemas/{model}")
+    fields = {
+        name: {key: value for key, value in field.items() if key != "default"}
+        for name, field in schema["properties"].items()
+    }
+    return {"title": "Change", "type": "object", "properties": fields, "additionalProperties": False}
+
+
+_RECORD = {"$ref": f"#/components/schemas/{RecordSchema.__name__}"}
+_RECORDS = {"type": "array", "maxItems": 100_000, "items": _RECORD}
+_TOOLS = {"type": "object", "properties": {"tools": _RECORDS}, "required": ["tools"]}
+RECORD = request_body(_RECORD)
+CHANGE = request_body(_change())
+BATCH = request_body({"anyOf": [_RECORDS, _TOOLS]})
 CHAT = request_body({"type": "object", "description": "A Chat Completions request body."})
+CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": RecordSchema, "description": "It was there; it is now as given."},
+    201: {"model": RecordSchema, "description": "It is new."},
+}
+NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not yet."}}
 ERRORS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": ErrorAnswer, "description": "The request was refused; nothing was changed."},
-    "5XX": {"model": ErrorAnswer, "description": "The registry failed; nothing was changed."},
+    "5XX": {
+        "model": ErrorAnswer,
+        "description": "The registry failed. Nothing was changed, unless the message says so.",
+    },
 }

@@ -1,19 +1,27 @@
-"""What the admin API does, without HTTP: writes that are seen by the next request, decisions laid open, figures."""
+"""What the admin API does, without HTTP: writes that the next request sees, decisions laid open, figures.
+
+Nothing here that grows with the catalogue runs on the event loop: chat requests never wait for the operator.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import asyncio
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from app.admin import records
-from app.errors import BadRequest, Conflict, NotFound
+from app.errors import BadRequest, Conflict, NotFound, RegistryError
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
 from app.routing import Explained, Options, Routing
 from app.settings import Settings
 from app.telemetry import Telemetry
 from router import explain
-from router.types import Candidate, Risk, Tool
+from router.catalog import EMPTY, Pool
+from router.types import Candidate, Reason, Risk, Selection, Source, Tool
+
+# Why a tool of the catalogue is not sent with a request whose list stays as it came.
+LEFT_AS_IT_CAME = "request left as it came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,12 @@ class AdminService:
     """The operator's side of the gateway."""
 
     def __init__(
-        self, settings: Settings, registry: Registry, snapshots: Snapshots, routing: Routing, telemetry: Telemetry
+        self,
+        settings: Settings,
+        registry: Registry,
+        snapshots: Snapshots,
+        routing: Routing,
+        telemetry: Telemetry,
     ) -> None:
         self.settings = settings
         self._registry = registry
@@ -51,7 +64,7 @@ class AdminService:
         if tool.name != name:
             raise Conflict(f"The path says {name!r}, the tool object says {tool.name!r}; they must be the same.")
         result = await self._registry.put([tool])
-        await self._take(result)
+        await self._show()
         return tool, bool(result.created)
 
     async def put_many(self, body: bytes) -> PutResult:
@@ -61,8 +74,9 @@ class AdminService:
             BadRequest: The body is no batch.
             InvalidRecords: Entries cannot be taken; with every one of them.
         """
-        result = await self._registry.put(records.read_all(records.split(body)))
-        await self._take(result)
+        tools = await asyncio.to_thread(lambda: records.read_all(records.split(body)))
+        result = await self._registry.put(tools)
+        await self._show()
         return result
 
     async def get(self, name: str) -> Tool:
@@ -87,7 +101,7 @@ class AdminService:
             tool = await self._registry.change(name, lambda tool: records.changed(tool, body))
         except records.InvalidEntry as error:
             raise BadRequest(f"The change cannot be applied: {error}") from error
-        await self._snapshots.refresh()
+        await self._show()
         return tool
 
     async def delete(self, name: str) -> None:
@@ -98,7 +112,7 @@ class AdminService:
         """
         if not await self._registry.delete(name):
             raise _no_tool(name)
-        await self._snapshots.refresh()
+        await self._show()
 
     async def find(self, wanted: Filter) -> list[Tool]:
         """List tools by name."""
@@ -111,13 +125,17 @@ class AdminService:
             BadRequest: The body is not a chat request.
         """
         explained = await self._routing.explain(body, self._snapshots.catalog, options)
-        return decision(explained)
+        return await asyncio.to_thread(decision, explained, off=options.off)
 
     def stats(self) -> dict[str, Any]:
         """Give this process's figures since its start."""
         snapshots, stats = self._snapshots, self._telemetry.stats
         return {
-            "catalog": {"tools": len(snapshots.catalog), "pending": snapshots.pending, "ready": snapshots.ready},
+            "catalog": {
+                "tools": len(snapshots.catalog),
+                "pending": snapshots.pending,
+                "ready": snapshots.ready,
+            },
             "requests": stats.requests,
             "outcomes": stats.outcomes,
             "tools": {"available": stats.tools_available, "sent": stats.tools_sent},
@@ -136,37 +154,66 @@ class AdminService:
         """The figures, for Prometheus."""
         return self._telemetry
 
-    async def _take(self, result: PutResult) -> None:
-        if result.created or result.updated:
+    async def _show(self) -> None:
+        """Make a stored change visible to the next request.
+
+        Raises:
+            RegistryError: It is stored, but the registry cannot be read; the next poll makes up for it.
+        """
+        try:
             await self._snapshots.refresh()
+        except RegistryError as error:
+            raise type(error)(f"The change is stored but not in use yet. {error}") from error
 
 
-def decision(explained: Explained) -> dict[str, Any]:
-    """Lay a decision open: the query, the figures, and every tool with scores, ranks and reason."""
-    request, selection = explained.request, explained.selection
-    rows = explain.candidates(explained.pool, selection, request.grants, request.kinds)
-    own = len(explained.pool.own)
-    changed = explained.routable and selection.changed
+def decision(explained: Explained, *, off: bool = False) -> dict[str, Any]:
+    """Lay a decision open: the query, the figures, and every tool with scores, ranks and reason.
+
+    `off`: the caller asked for no routing; the rest is what would have been.
+    """
+    request, pool = explained.request, explained.pool
+    if request.source is Source.REQUEST:
+        pool = Pool(pool.own, EMPTY)
+    left = off or not explained.routable or not explained.selection.tools
+    selection = _untouched(pool, explained.selection) if left else explained.selection
+    rows = explain.candidates(pool, selection, request.grants, request.kinds)
+    changed = selection.changed and not left
     return {
         "query": [
             {"text": text, "weight": weight}
             for text, weight in zip(selection.query.texts, selection.query.weights, strict=True)
         ],
-        "mode": selection.mode if changed else "untouched",
-        "sent": [tool.name for tool in selection.tools] if changed else [t.name for t in explained.pool.own.tools],
+        "mode": selection.mode if changed else "off" if off else "untouched",
+        "sent": [tool.name for tool in selection.tools],
         "available": selection.available,
         "tokens": {"before": selection.tokens_before, "after": selection.tokens_after},
         "timings_ms": {name: round(value, 3) for name, value in selection.timings_ms.items()},
-        "tools": [_row(row, own=row.position < own) for row in rows],
+        "tools": [_row(row, own=pool.is_own(row.position), left=left) for row in rows],
     }
 
 
-def _row(row: Candidate, *, own: bool) -> dict[str, Any]:
+def _untouched(pool: Pool, selection: Selection) -> Selection:
+    """Give the selection of a request that goes out as it came."""
+    own = pool.own
+    tokens = int(own.tokens.sum())
+    return replace(
+        selection,
+        tools=own.tools,
+        positions=tuple(range(len(own))),
+        reasons=tuple(Reason.FIXED if tool.fixed else Reason.OWN for tool in own.tools),
+        changed=False,
+        tokens_before=tokens,
+        tokens_after=tokens,
+    )
+
+
+def _row(row: Candidate, *, own: bool, left: bool) -> dict[str, Any]:
+    why = LEFT_AS_IT_CAME if left and row.reason is Reason.OVER_BUDGET else row.reason
     return {
         "name": row.tool.name,
         "from": "client" if own else "catalogue",
         "chosen": row.chosen,
-        "why": row.reason,
+        "why": why,
         "fused": _score(row.fused, row.rank),
         "dense": _score(row.dense, row.dense_rank),
         "lexical": _score(row.lexical, row.lexical_rank),

@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from app import options
 from app.credentials import Headers, bearer, matches
-from app.errors import BadRequest, Unauthorized
+from app.errors import Unauthorized
 from app.routing import Options
 from app.settings import Credentials, Settings
-
-_PREFIX = b"x-toolfunnel-"
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and for what. `owner` is a digest of the credential: it separates callers and gives nothing away."""
+    """Who asks, and for what.
+
+    `owner` is a digest of the credential: it separates callers and gives nothing away.
+    """
 
     owner: str
     options: Options
@@ -31,12 +33,12 @@ def identify(headers: Headers, settings: Settings) -> Caller:
     credential = b"\0".join(value for name, value in headers if name in (b"authorization", b"api-key", b"x-api-key"))
     if settings.upstream.credentials is Credentials.MANAGED and settings.callers.keys:
         _check(headers, settings)
-    return Caller(hashlib.blake2b(credential, digest_size=16).hexdigest(), _options(headers))
+    return Caller(hashlib.blake2b(credential, digest_size=16).hexdigest(), options.read(headers))
 
 
 def is_own_header(name: bytes) -> bool:
     """Tell whether a header is meant for the gateway and not for the provider."""
-    return name.startswith(_PREFIX)
+    return name.startswith(options.PREFIX)
 
 
 def _check(headers: Headers, settings: Settings) -> None:
@@ -44,26 +46,3 @@ def _check(headers: Headers, settings: Settings) -> None:
     known = [matches(shown, key.get_secret_value().encode()) for key in settings.callers.keys]
     if not any(known):
         raise Unauthorized("Incorrect API key provided. Use a key that this gateway's operator gave you.")
-
-
-def _options(headers: Headers) -> Options:
-    values = {
-        name: value.decode("latin-1").strip() for name, value in headers if name.startswith(_PREFIX)
-    }
-    mode = values.get(b"x-toolfunnel-tools", "auto").lower()
-    if mode not in ("auto", "off"):
-        raise BadRequest("x-toolfunnel-tools is 'auto' or 'off'")
-    tags = values.get(b"x-toolfunnel-tags", "").split(",")
-    return Options(
-        off=mode == "off",
-        k=_positive(values.get(b"x-toolfunnel-k")),
-        tags=frozenset(tag.strip() for tag in tags if tag.strip()),
-    )
-
-
-def _positive(value: str | None) -> int | None:
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value)):
-        raise BadRequest("x-toolfunnel-k is a whole number of at least 1")
-    return int(value)

@@ -10,7 +10,7 @@ from starlette.types import Receive
 from app.errors import BodyTooLarge
 
 
-class ClientGone(Exception):  # noqa: N818 - nobody's error
+class ClientGone(Exception):
     """The client closed its connection."""
 
 
@@ -47,7 +47,9 @@ class Inbox:
             BodyTooLarge: It has, or says that it has, more than `limit` bytes; not read beyond that.
             ClientGone: The client left before its end.
         """
-        refusal = BodyTooLarge(f"The request body is larger than the {limit} bytes that this gateway accepts.")
+        refusal = BodyTooLarge(
+            f"The request body is larger than the {limit} bytes that this gateway accepts."
+        )
         if announced is not None and announced > limit:
             raise refusal
         chunks: list[bytes] = []

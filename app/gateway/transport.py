@@ -24,11 +24,15 @@ _MAX_HEADER_BYTES = 65_536
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests over pooled connections. Bodies and answers are streamed, nothing is decoded."""
 
-    def __init__(self, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float | None) -> None:
+    def __init__(
+        self, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float | None
+    ) -> None:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30.0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=read_timeout_s),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=connect_timeout_s, sock_read=read_timeout_s
+            ),
             skip_auto_headers=_NOT_ADDED,
             auto_decompress=False,
             trust_env=False,
@@ -106,7 +110,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError) as error:
-        kind = httpx.ConnectTimeout if isinstance(error, aiohttp.ConnectionTimeoutError) else httpx.ReadTimeout
+        kind = (
+            httpx.ConnectTimeout if isinstance(error, aiohttp.ConnectionTimeoutError) else httpx.ReadTimeout
+        )
         raise kind(str(error)) from error
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(str(error)) from error

@@ -35,6 +35,7 @@ def upgrade(path: Path, busy_timeout_ms: int) -> None:
     with _ALEMBIC, sqlite.translated(path):
         with engine.connect() as connection:
             current = _is_current(connection, path)
+        sqlite.use_rollback_journal(engine)
         if not current:
             with engine.execution_options(**sqlite.WRITE).begin() as connection:
                 if not _is_current(connection, path):

@@ -129,9 +129,7 @@ def from_vectors(encoder: str, vectors: Iterable[tuple[str, Vectors]]) -> list[R
 
 def to_vectors(rows: Iterable[tuple[str, bytes]]) -> dict[str, Vectors]:
     """Give vectors, `float32[d]` and read-only, by digest."""
-    return {
-        digest: np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False) for digest, vector in rows
-    }
+    return {digest: np.frombuffer(vector, dtype="<f4").astype(np.float32, copy=False) for digest, vector in rows}
 
 
 def fold(words: str) -> str:

@@ -1,8 +1,9 @@
 """Rows -> Catalog, swapped whole. The data plane reads `Snapshots.catalog` and nothing else of the registry.
 
 Laws: a catalogue in use is never changed. A write is in the catalogue when `refresh` returns, its vectors with it
-when there are few; many are embedded in the background while words find the tools. A vector is made once: they are
-stored by content and encoder, so a restart with known tools embeds nothing.
+when there are few; many are embedded in the background while words find the tools. A vector is made once: they
+are stored by content and encoder, so a restart with known tools embeds nothing. What cannot be embedded or stored
+now never keeps a catalogue from being shown: that a tool is gone or disabled must not wait for a vector.
 """
 
 from __future__ import annotations
@@ -47,16 +48,21 @@ async def embed_missing(
     registry: Registry, encoder: Encoder, tools: list[Tool], progress: Progress | None = None
 ) -> int:
     """Make and store the vectors that are not there yet; give how many. `progress` gets done and total."""
-    digests = {text.digest(tool): tool for tool in tools}
+    digests = await asyncio.to_thread(lambda: {text.digest(tool): tool for tool in tools})
     known = await registry.vectors(encoder.key, digests.keys())
     missing = [(digest, tool) for digest, tool in digests.items() if digest not in known]
     for start in range(0, len(missing), _CHUNK):
-        chunk = missing[start : start + _CHUNK]
-        vectors = await asyncio.to_thread(tool_vectors, encoder, [tool for _, tool in chunk])
-        await registry.add_vectors(encoder.key, dict(zip((d for d, _ in chunk), vectors, strict=True)))
+        chunk = dict(missing[start : start + _CHUNK])
+        await registry.add_vectors(encoder.key, await _made(encoder, chunk))
         if progress is not None:
             progress(min(start + _CHUNK, len(missing)), len(missing))
     return len(missing)
+
+
+async def _made(encoder: Encoder, tools: dict[str, Tool]) -> dict[str, Vectors]:
+    """Make the vectors of tools by digest."""
+    vectors = await asyncio.to_thread(tool_vectors, encoder, list(tools.values()))
+    return dict(zip(tools, vectors, strict=True))
 
 
 class Snapshots:
@@ -70,6 +76,7 @@ class Snapshots:
         self._telemetry = telemetry
         self._poll_s = poll_s
         self._generation = -1
+        self._builds = 0
         self._entries: dict[str, _Entry] = {}
         self._rows: dict[str, int] = {}
         self._matrix: Vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
@@ -99,21 +106,41 @@ class Snapshots:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Take what the registry holds now."""
+        """Take what the registry holds now, unless it is in use already.
+
+        Raises:
+            RegistryError: The registry cannot be read; the catalogue in use stays.
+        """
         async with self._building:
-            generation, tools = await self._registry.load()
-            entries, missing = await self._known(tools)
-            if 0 < len(missing) <= _AT_ONCE:
-                await embed_missing(self._registry, self._encoder, [e.tool for e in missing])
-            await self._swap(generation, entries)
+            if await self._registry.generation() != self._generation:
+                await self._rebuild()
+
+    async def _rebuild(self) -> None:
+        generation, tools = await self._registry.load()
+        entries = await asyncio.to_thread(self._entered, tools)
+        vectors = await self._vectors(entries)
+        catalog, matrix = await asyncio.to_thread(self._built, generation, entries, vectors)
+        self._entries = {entry.tool.name: entry for entry in entries}
+        self._rows = {e.digest: i for i, e in enumerate(entries) if catalog.ready[i]}
+        self._matrix = matrix
+        self.catalog, self._generation, self.loaded = catalog, generation, True
+        self._builds += 1
+        self._telemetry.catalog(len(catalog), self.pending)
         self._wake.set()
 
-    async def _known(self, tools: list[Tool]) -> tuple[list[_Entry], list[_Entry]]:
-        """Give all entries, and those whose vectors are neither at hand nor stored."""
-        entries = await asyncio.to_thread(self._entered, tools)
-        unheld = {entry.digest for entry in entries} - self._rows.keys()
-        stored = await self._registry.vectors(self._encoder.key, unheld)
-        return entries, [entry for entry in entries if entry.digest in unheld and entry.digest not in stored]
+    async def _vectors(self, entries: list[_Entry]) -> dict[str, Vectors]:
+        """Give by digest what is not at hand: the stored vectors, and where few are missing those, made now."""
+        unheld = {entry.digest: entry.tool for entry in entries if entry.digest not in self._rows}
+        found = await self._registry.vectors(self._encoder.key, unheld.keys())
+        missing = {digest: tool for digest, tool in unheld.items() if digest not in found}
+        if 0 < len(missing) <= _AT_ONCE:
+            try:
+                made = await _made(self._encoder, missing)
+                found |= made
+                await self._registry.add_vectors(self._encoder.key, made)
+            except (RegistryError, EncoderError) as error:
+                _log.warning("vectors could not be made or stored yet", reason=str(error))
+        return found
 
     def _entered(self, tools: list[Tool]) -> list[_Entry]:
         entries = []
@@ -124,19 +151,7 @@ class Snapshots:
             entries.append(known)
         return entries
 
-    async def _swap(self, generation: int, entries: list[_Entry]) -> None:
-        unheld = {entry.digest for entry in entries} - self._rows.keys()
-        stored = await self._registry.vectors(self._encoder.key, unheld)
-        catalog, matrix = await asyncio.to_thread(self._built, generation, entries, stored)
-        self._entries = {entry.tool.name: entry for entry in entries}
-        self._rows = {e.digest: i for i, e in enumerate(entries) if catalog.ready[i]}
-        self._matrix = matrix
-        self.catalog, self._generation, self.loaded = catalog, generation, True
-        self._telemetry.catalog(len(catalog), self.pending)
-
-    def _built(
-        self, generation: int, entries: list[_Entry], stored: dict[str, Vectors]
-    ) -> tuple[Catalog, Vectors]:
+    def _built(self, generation: int, entries: list[_Entry], stored: dict[str, Vectors]) -> tuple[Catalog, Vectors]:
         matrix = np.zeros((len(entries), self._encoder.dimension), dtype=np.float32)
         ready = np.zeros(len(entries), dtype=np.bool_)
         for i, entry in enumerate(entries):
@@ -144,8 +159,9 @@ class Snapshots:
             vector = self._matrix[row] if row is not None else stored.get(entry.digest)
             if vector is not None:
                 matrix[i], ready[i] = vector, True
-        # Complete vectors make another version: what was selected by words alone is then selected anew.
-        version = f"{generation}{'' if ready.all() else '-pending'}"
+        # Every build is a version of its own: what was selected by words alone is selected anew with vectors, and a
+        # registry that was put back to an earlier state cannot pass for the one remembered under its number.
+        version = f"{generation}.{self._builds}"
         catalog = Catalog.build(
             version,
             [entry.tool for entry in entries],
@@ -160,12 +176,11 @@ class Snapshots:
         while True:
             await asyncio.sleep(self._poll_s)
             try:
-                if await self._registry.generation() != self._generation:
-                    await self.refresh()
+                await self.refresh()
             except RegistryError as error:
-                _log.warning(
-                    "the registry could not be read; the last catalogue serves on", reason=str(error)
-                )
+                _log.warning("the registry could not be read; the last catalogue serves on", reason=str(error))
+            except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
+                _log.exception("the catalogue could not be brought up to date; the last one serves on")
 
     async def _embed(self) -> None:
         """Embed what a large write left without vectors."""
@@ -178,12 +193,16 @@ class Snapshots:
                 except (RegistryError, EncoderError) as error:
                     _log.warning("tools could not be embedded yet; words find them", reason=str(error))
                     await asyncio.sleep(_RETRY_S)
+                except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
+                    _log.exception("tools could not be embedded; words find them")
+                    await asyncio.sleep(_RETRY_S)
 
     async def _embed_pending(self) -> None:
         tools = [t for t, ok in zip(self.catalog.tools, self.catalog.ready, strict=True) if not ok]
         _log.info("embedding tools", tools=len(tools))
         await embed_missing(self._registry, self._encoder, tools, self._report)
-        await self.refresh()
+        async with self._building:
+            await self._rebuild()
 
     def _report(self, done: int, total: int) -> None:
         self._telemetry.catalog(len(self.catalog), total - done)

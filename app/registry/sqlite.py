@@ -66,20 +66,14 @@ def prepare(path: Path) -> None:
         ) from error
     for needed in (path.parent, path):
         if needed.exists() and not os.access(needed, os.W_OK):
-            raise RegistryUnusable(
-                f"The registry {path} cannot be used: {needed} is not writable for this user"
-            )
+            raise RegistryUnusable(f"The registry {path} cannot be used: {needed} is not writable for this user")
     if path.is_dir():
-        raise RegistryUnusable(
-            f"The registry {path} cannot be used: it is a directory. Set registry.url to a file"
-        )
+        raise RegistryUnusable(f"The registry {path} cannot be used: it is a directory. Set registry.url to a file")
 
 
 def engine(path: Path, busy_timeout_ms: int) -> Engine:
     """Give an engine that makes the file where there is none; for migrations."""
-    made = create_engine(
-        _url("sqlite", path, "rwc"), poolclass=NullPool, connect_args=_arguments(busy_timeout_ms)
-    )
+    made = create_engine(_url("sqlite", path, "rwc"), poolclass=NullPool, connect_args=_arguments(busy_timeout_ms))
     _listen(made)
     return made
 
@@ -91,6 +85,15 @@ def async_engine(path: Path, busy_timeout_ms: int) -> AsyncEngine:
     )
     _listen(made.sync_engine)
     return made
+
+
+def use_rollback_journal(engine: Engine) -> None:
+    """Switch a database back that something set to a write-ahead log; the mode is kept in the file."""
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode = DELETE")
+    finally:
+        connection.close()
 
 
 @contextmanager
@@ -117,13 +120,9 @@ def _in_our_words(error: BaseException | None, path: Path) -> RegistryError:
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return RegistryBusy(f"Another process is writing to the registry {path}; try again")
     if code == sqlite3.SQLITE_FULL:
-        return RegistryFull(
-            f"There is no room left for the registry {path}; nothing was changed. Free disk space"
-        )
+        return RegistryFull(f"There is no room left for the registry {path}; nothing was changed. Free disk space")
     if code == sqlite3.SQLITE_IOERR:
-        return RegistryError(
-            f"The disk failed under the registry {path}; see that it is healthy and has room"
-        )
+        return RegistryError(f"The disk failed under the registry {path}; see that it is healthy and has room")
     if code in _UNUSABLE:
         return RegistryUnusable(f"The registry {path} {_UNUSABLE[code]}")
     return RegistryError(f"The registry {path} failed: {error}")

@@ -3,18 +3,19 @@
 Laws: every change is one transaction, all or nothing; what has not changed is not written; the generation
 rises exactly when tools changed; catalogue order is the order of first registration. Every method raises
 `RegistryBusy`, `RegistryFull`, `RegistryUnusable` or plain `RegistryError` when the database fails, and then
-nothing has changed.
+nothing has changed. A method whose caller is cancelled runs to its end.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -24,12 +25,26 @@ from app.errors import Conflict, NotFound
 from app.registry import migrate, rows, schema, sqlite
 from router.types import Risk, Tool, Vectors
 
-_CHUNK = (
-    2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
-)
+_CHUNK = 2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+def _to_its_end(
+    method: Callable[Concatenate[Registry, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Registry, P], Coroutine[Any, Any, T]]:
+    """Let a method finish in a task of its own when its caller is cancelled.
+
+    A statement that is broken off keeps its lock until Python collects the cursor: every writer would wait for it.
+    """
+
+    @functools.wraps(method)
+    async def run(registry: Registry, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await registry.shielded(method(registry, *args, **kwargs))
+
+    return run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,7 @@ class Registry:
         self._engine = engine
         self._writer = engine.execution_options(**sqlite.WRITE)
         self._writing = asyncio.Lock()  # writers of one process queue up; SQLite's own waiting is a lottery
+        self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     async def open(cls, url: str, *, busy_timeout_ms: int = 5_000) -> Registry:
@@ -62,25 +78,37 @@ class Registry:
         return cls(path, sqlite.async_engine(path, busy_timeout_ms))
 
     async def close(self) -> None:
-        """Let go of the database."""
+        """Let what runs finish, then let go of the database."""
+        await asyncio.gather(*self._running, return_exceptions=True)
         await self._engine.dispose()
 
+    async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work that goes on, and that `close` waits for, when the caller is cancelled."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    @_to_its_end
     async def generation(self) -> int:
         """Give the counter that every change of the tools raises."""
         async with self._reading() as connection:
             return await _generation(connection)
 
+    @_to_its_end
     async def count(self) -> int:
         """Count the tools."""
         async with self._reading() as connection:
             return (await connection.execute(select(func.count()).select_from(schema.tools))).scalar_one()
 
+    @_to_its_end
     async def get(self, name: str) -> Tool | None:
         """Give the tool of this name."""
         async with self._reading() as connection:
             found = (await connection.execute(_one(name))).one_or_none()
         return None if found is None else rows.to_tool(found)
 
+    @_to_its_end
     async def find(  # noqa: PLR0913 (every one a condition, all by name)
         self,
         *,
@@ -111,16 +139,16 @@ class Registry:
         async with self._reading() as connection:
             return rows.to_tools(await connection.execute(query))
 
+    @_to_its_end
     async def load(self) -> tuple[int, list[Tool]]:
         """Give the generation and all its tools in catalogue order, from one consistent read."""
         async with self._reading() as connection:
             generation = await _generation(connection)
             found = await connection.stream(select(*_TOOL_COLUMNS).order_by(schema.tools.c.id))
             chunks = [chunk async for chunk in found.partitions(_CHUNK)]
-        return generation, await asyncio.to_thread(
-            lambda: [tool for c in chunks for tool in rows.to_tools(c)]
-        )
+        return generation, await asyncio.to_thread(lambda: [tool for c in chunks for tool in rows.to_tools(c)])
 
+    @_to_its_end
     async def put(self, tools: Sequence[Tool]) -> PutResult:
         """Create or update tools, all or none of them. What is registered already, as it is, is left alone.
 
@@ -140,6 +168,7 @@ class Registry:
                 await _raise_generation(connection)
         return PutResult(tuple(created), tuple(updated), tuple(unchanged))
 
+    @_to_its_end
     async def change(self, name: str, edit: Callable[[Tool], Tool]) -> Tool:
         """Read a tool, edit it and write it back, in one transaction; give what is stored.
 
@@ -160,6 +189,7 @@ class Registry:
                 await _raise_generation(connection)
         return edited
 
+    @_to_its_end
     async def delete(self, name: str) -> bool:
         """Remove a tool; tell whether there was one."""
         async with self._changing() as connection:
@@ -168,15 +198,14 @@ class Registry:
                 await _raise_generation(connection)
         return removed.rowcount > 0
 
+    @_to_its_end
     async def vectors(self, encoder: str, digests: Collection[str]) -> dict[str, Vectors]:
         """Give those vectors that an encoder (its key) has learned, `float32[d]` by digest."""
         found: dict[str, Vectors] = {}
         stored = schema.vectors.c
         async with self._reading() as connection:
             for chunk in _chunks(sorted(set(digests))):
-                query = select(stored.digest, stored.vector).where(
-                    stored.encoder == encoder, stored.digest.in_(chunk)
-                )
+                query = select(stored.digest, stored.vector).where(stored.encoder == encoder, stored.digest.in_(chunk))
                 found |= rows.to_vectors((await connection.execute(query)).all())
         return found
 
@@ -192,6 +221,7 @@ class Registry:
         async with self._reading() as connection:
             return rows.to_vectors((await connection.execute(query)).all())
 
+    @_to_its_end
     async def add_vectors(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
         """Keep vectors by digest; one that is there already stays. Not a change of the tools."""
         statement = sqlite_insert(schema.vectors).on_conflict_do_nothing()
@@ -200,6 +230,7 @@ class Registry:
             async with self._changing() as connection:
                 await connection.execute(statement, learned)
 
+    @_to_its_end
     async def prune_vectors(self, keep: int) -> int:
         """Of the vectors that belong to no registered tool, keep the newest `keep`; count those removed."""
         stored = schema.vectors.c
@@ -235,9 +266,7 @@ def _fresh(tools: Sequence[Tool]) -> dict[str, rows.Row]:
     return fresh
 
 
-def _compared(
-    fresh: Mapping[str, rows.Row], known: Mapping[str, str]
-) -> tuple[list[str], list[str], list[str]]:
+def _compared(fresh: Mapping[str, rows.Row], known: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
     """Give the names that are new, that differ from the `known` digests, and that do not."""
     created: list[str] = []
     updated: list[str] = []
@@ -287,7 +316,5 @@ async def _update(connection: AsyncConnection, changed: Sequence[rows.Row]) -> N
         .where(schema.tools.c.name == bindparam("old_name"))
         .values({column: bindparam(f"new_{column}") for column in written})
     )
-    parameters = [
-        {"old_name": row["name"]} | {f"new_{column}": row[column] for column in written} for row in changed
-    ]
+    parameters = [{"old_name": row["name"]} | {f"new_{column}": row[column] for column in written} for row in changed]
     await connection.execute(statement, parameters)

@@ -189,7 +189,9 @@ def _text(content: msgspec.Raw) -> str:
         return value.strip()
     if not isinstance(value, list):
         return ""
-    parts = [part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"]
+    parts = [
+        part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"
+    ]
     return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
 
 

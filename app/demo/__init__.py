@@ -1,0 +1,1 @@
+"""The demonstration: three questions through a real gateway, and a stand-in model where there is no provider."""

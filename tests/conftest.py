@@ -1,0 +1,96 @@
+"""Fixtures that start what tests talk to: one provider and one server of a kind per session, as starts are slow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.support import tools
+from tests.support.gateway import GatewayProcess
+from tests.support.upstream import Upstream
+
+StartGateway = Callable[..., GatewayProcess]
+# Time enough to route on a busy machine: whether it is fast enough is not what most tests ask.
+UNHURRIED = {"SELECT__BUDGET_MS": "3000"}
+
+MakeClient = Callable[..., openai.OpenAI]
+
+
+@pytest.fixture(scope="session")
+def running_upstream() -> Iterator[Upstream]:
+    """The provider, for the whole session."""
+    upstream = Upstream().start()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture
+def upstream(running_upstream: Upstream) -> Upstream:
+    """The provider as if it were new: no requests seen, default answers."""
+    running_upstream.reset()
+    return running_upstream
+
+
+@pytest.fixture(scope="session")
+def shared_gateway(running_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartGateway]:
+    """Give a server with these settings (`TOOLS__SOURCE="request"`), one a session for equal settings."""
+    running: dict[tuple[tuple[str, str], ...], GatewayProcess] = {}
+
+    def get(**settings: str) -> GatewayProcess:
+        key = tuple(sorted(settings.items()))
+        if key not in running:
+            values = {"UPSTREAM__BASE_URL": running_upstream.base_url, **UNHURRIED, **settings}
+            running[key] = GatewayProcess.start(tmp_path_factory.mktemp("gateway"), values)
+        return running[key]
+
+    yield get
+    for process in running.values():
+        process.stop()
+
+
+@pytest.fixture
+def start_gateway(running_upstream: Upstream, tmp_path: Path) -> Iterator[StartGateway]:
+    """Start servers with settings of their own, for one test."""
+    running: list[GatewayProcess] = []
+    numbers = count()
+
+    def start(**settings: str) -> GatewayProcess:
+        values = {"UPSTREAM__BASE_URL": running_upstream.base_url, **settings}
+        running.append(GatewayProcess.start(tmp_path / f"gateway-{next(numbers)}", values))
+        return running[-1]
+
+    yield start
+    for process in running:
+        process.stop()
+
+
+@pytest.fixture(scope="session")
+def bare_gateway(shared_gateway: StartGateway) -> GatewayProcess:
+    """A server without registered tools. Nobody registers any."""
+    return shared_gateway()
+
+
+@pytest.fixture(scope="session")
+def stocked_gateway(shared_gateway: StartGateway) -> GatewayProcess:
+    """A server with 300 registered tools, those of `tools.distinct(300)`, each tagged with the thing that it is about."""
+    gateway = shared_gateway(LOG__FORMAT="json")
+    gateway.register([tools.record(tool, tags=[tools.thing_of(tool)]) for tool in tools.distinct(300)])
+    return gateway
+
+
+@pytest.fixture
+def client_of() -> Iterator[MakeClient]:
+    """Make official clients of a server, without retries unless told otherwise."""
+    made: list[openai.OpenAI] = []
+
+    def make(gateway: GatewayProcess, *, api_key: str = "sk-of-the-caller", max_retries: int = 0) -> openai.OpenAI:
+        made.append(openai.OpenAI(base_url=gateway.base_url, api_key=api_key, max_retries=max_retries))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()

@@ -1,0 +1,74 @@
+"""What every store is tested with: an address of an empty one, one that is open, and tools to put in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from app.registry.store import Registry
+from router.types import Parameter, Tool
+
+BUSY_MS = 200
+
+OpenRegistry = Callable[[], Awaitable[Registry]]
+
+
+class MakeTool(Protocol):
+    """Makes a tool; what is not said has a value that is not the default."""
+
+    def __call__(self, name: str, **fields: Any) -> Tool: ...
+
+
+@pytest.fixture(params=["sqlite"])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Give the address of a registry that is not there yet; one for every kind of store."""
+    assert request.param == "sqlite"
+    return f"sqlite:///{tmp_path}/new directory/50%?#.db"
+
+
+@pytest.fixture
+def registry_path(registry_url: str) -> Path:
+    """Give the file behind the address."""
+    return Path(registry_url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+async def open_registry(registry_url: str) -> AsyncIterator[OpenRegistry]:
+    """Open the same registry as often as is asked for."""
+    opened: list[Registry] = []
+
+    async def open_one() -> Registry:
+        opened.append(await Registry.open(registry_url, busy_timeout_ms=BUSY_MS))
+        return opened[-1]
+
+    yield open_one
+    for registry in opened:
+        await registry.close()
+
+
+@pytest.fixture
+async def registry(open_registry: OpenRegistry) -> Registry:
+    """Give an open, empty registry."""
+    return await open_registry()
+
+
+@pytest.fixture
+def make_tool() -> MakeTool:
+    """Give a maker of tools."""
+
+    def make(name: str, **fields: Any) -> Tool:
+        given = {
+            "definition": f'{{"type":"function","function":{{"name":"{name}"}}}}'.encode(),
+            "description": f"Does {name}",
+            "parameters": (Parameter("city", "Where", ("Ulm", "København")),),
+            "tags": ("sample",),
+            "keywords": ("weather",),
+            "examples": ("Will it rain?",),
+            "source": "tests",
+        }
+        return Tool(name=name, **(given | fields))
+
+    return make

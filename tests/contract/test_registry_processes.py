@@ -1,0 +1,117 @@
+"""A registry shared by processes, and one that dies in the middle of a write."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from app.registry import migrate, schema, sqlite
+from app.registry.store import Registry
+from router.types import Tool
+
+IMPORTER = Path(__file__).with_name("importer.py")
+COUNT = 10_000
+MOMENTS = 6
+
+OpenRegistry = Callable[[], Awaitable[Registry]]
+
+
+class MakeTool(Protocol):
+    def __call__(self, name: str, **fields: object) -> Tool: ...
+
+
+def importer(url: str, count: int) -> subprocess.Popen[str]:
+    """Start a process that will put tools when it is told to."""
+    process = subprocess.Popen(
+        [sys.executable, str(IMPORTER), "import", url, str(count)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def start(process: subprocess.Popen[str]) -> None:
+    """Tell an importer to go on."""
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def outcome(process: subprocess.Popen[str]) -> str:
+    """Wait for an importer and give what it said."""
+    return process.communicate(timeout=60)[0].strip()
+
+
+async def test_processes_open_a_new_registry_at_once(registry_url: str, open_registry: OpenRegistry) -> None:
+    """Of several processes on a file that is not there yet, everyone gets a registry, and one import wins."""
+    processes = [importer(registry_url, 100) for _ in range(4)]
+    for process in processes:
+        start(process)
+    assert [outcome(process) for process in processes] == ["done"] * 4
+    generation, tools = await (await open_registry()).load()
+    assert (generation, len(tools)) == (1, 100)
+
+
+async def test_put_of_one_process_is_seen_by_another(
+    registry: Registry, registry_url: str, make_tool: MakeTool
+) -> None:
+    """What another process imports is there in this one."""
+    await registry.put([make_tool("a")])
+    process = importer(registry_url, 100)
+    start(process)
+    assert outcome(process) == "done"
+    assert await registry.generation() == 2
+    assert await registry.count() == 101
+
+
+@pytest.fixture(scope="module")
+def import_s(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """Measure how long an import takes that nobody disturbs."""
+    process = importer(f"sqlite:///{tmp_path_factory.mktemp('whole')}/x.db", COUNT)
+    began = time.perf_counter()
+    start(process)
+    assert outcome(process) == "done"
+    return time.perf_counter() - began
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+async def test_killed_put_leaves_all_or_nothing(
+    registry: Registry, registry_path: Path, make_tool: MakeTool, moment: int, import_s: float
+) -> None:
+    """A process killed somewhere in a put of 10,000 tools leaves all of them or none, and a sound database."""
+    await registry.put([make_tool("a")])
+    process = importer(f"sqlite:///{registry_path}", COUNT)
+    start(process)
+    time.sleep(import_s * (moment + random.random()) / MOMENTS)  # noqa: ASYNC251 (nothing else is to run)
+    process.kill()
+    outcome(process)
+    generation, tools = await registry.load()
+    assert (generation, len(tools)) in [(1, 1), (2, COUNT + 1)]
+    with closing(sqlite3.connect(registry_path)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert len((await registry.put([make_tool("b")])).created) == 1
+
+
+def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+    """A migrated database differs in nothing from what the code expects."""
+    path = tmp_path / "x.db"
+    migrate.upgrade(path, 1_000)
+    engine = sqlite.engine(path, 1_000)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, schema.metadata) == []
+    engine.dispose()

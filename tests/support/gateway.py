@@ -1,0 +1,153 @@
+"""The real server as a process: on a real port, in a directory of its own, with a given environment."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from tests.support.tools import encoded
+
+PREFIX = "TOOLFUNNEL_"
+_START_S = 60.0
+_STOP_S = 10.0
+_STEP_S = 0.02
+
+
+def free_port() -> int:
+    """Give a port of the loopback address that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Give this process's environment with just these settings of the gateway (`UPSTREAM__BASE_URL=…`)."""
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    return inherited | {PREFIX + name: value for name, value in settings.items()}
+
+
+@dataclass
+class GatewayProcess:
+    """A running server. `stop()` it."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    directory: Path
+    admin_key: str = ""
+
+    @classmethod
+    def start(cls, directory: Path, settings: Mapping[str, str] | None = None) -> Self:
+        """Start a server in an empty directory and wait until it is ready.
+
+        Without other settings its registry is a new SQLite file in that directory.
+
+        Raises:
+            AssertionError: It ended, or was not ready in time; the text holds its log.
+        """
+        port = free_port()
+        values = {
+            "SERVER__PORT": str(port),
+            "SERVER__SHUTDOWN_GRACE_S": "2",
+            "REGISTRY__URL": f"sqlite:///{directory / 'registry.db'}",
+            **(settings or {}),
+        }
+        directory.mkdir(parents=True, exist_ok=True)
+        with (directory / "log").open("wb") as log:
+            process = subprocess.Popen(
+                _command(),
+                cwd=directory,
+                env=environment(values),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        running = cls(process, port, directory, values.get("ADMIN__KEY", ""))
+        try:
+            running.wait_ready(_START_S)
+        except BaseException:
+            running.stop()
+            raise
+        return running
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI client takes as its base URL."""
+        return f"{self.url}/v1"
+
+    @property
+    def pid(self) -> int:
+        """Give the server's process id."""
+        return self.process.pid
+
+    @property
+    def log(self) -> str:
+        """Give what it has written so far."""
+        return (self.directory / "log").read_text(encoding="utf-8", errors="replace")
+
+    def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send a request to it, with the admin key if it has one."""
+        headers = {"authorization": f"Bearer {self.admin_key}"} if self.admin_key else {}
+        return httpx.request(method, self.url + path, headers=headers, timeout=60.0, trust_env=False, **options)
+
+    def post(self, body: object, path: str = "/chat/completions", **headers: str) -> httpx.Response:
+        """Send a body below `base_url`, bytes as they are; underscores in the headers' names become hyphens."""
+        sent = {"content-type": "application/json", "authorization": "Bearer sk-of-the-caller"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, bytes) else encoded(body)
+        return httpx.post(self.base_url + path, content=content, headers=sent, timeout=60.0, trust_env=False)
+
+    def register(self, records: Sequence[object], *, ready: bool = True) -> dict[str, Any]:
+        """Put tools into the catalogue and, unless told otherwise, wait until they are embedded."""
+        answer = self.admin("POST", "/admin/tools:batch", content=json.dumps(records).encode())
+        assert answer.status_code == 200, answer.text
+        if ready:
+            self.wait_ready(_START_S)
+        result: dict[str, Any] = answer.json()
+        return result
+
+    def wait_ready(self, seconds: float) -> None:
+        """Wait until it says that it is ready.
+
+        Raises:
+            AssertionError: It ended, or the time is over.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            assert self.process.poll() is None, f"the server ended:\n{self.log}"
+            assert time.monotonic() < deadline, f"the server is not ready:\n{self.log}"
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(_STEP_S)
+
+    def stop(self) -> None:
+        """End it: kindly, and after a while by force."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(_STOP_S)
+
+
+def _command() -> list[str]:
+    """Give the installed command of the interpreter that runs the tests."""
+    return [str(Path(sys.executable).with_name("toolfunnel")), "serve"]

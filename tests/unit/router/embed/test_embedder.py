@@ -1,0 +1,239 @@
+"""The encoder's memory and its deadlines."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import numpy as np
+
+from router import text
+from router.embed.embedder import Embedder, OnLearned, tool_vectors
+from router.types import Encoder, Vectors
+from tests.unit.router.fakes import (
+    BreakingEncoder,
+    GatedEncoder,
+    HashingEncoder,
+    digests,
+    now,
+    soon,
+    tool,
+)
+
+_TOOLS = [tool(f"tool_{i}", f"does thing {i}") for i in range(10)]
+_DIGESTS = digests(*_TOOLS)
+_ORDER = range(len(_TOOLS))
+
+
+@contextmanager
+def _embedder(encoder: Encoder, on_learned: OnLearned | None = None) -> Iterator[Embedder]:
+    made = Embedder(encoder, on_learned=on_learned)
+    try:
+        yield made
+    finally:
+        if isinstance(encoder, GatedEncoder):
+            encoder.gate.set()
+        made.close()
+
+
+def test_tool_vectors_are_the_mean_of_two() -> None:
+    """A tool's vector is halfway between those of its summary and its detail."""
+    encoder = HashingEncoder()
+    summary, detail = encoder.encode([text.summary(_TOOLS[0]), text.detail(_TOOLS[0])])
+    assert np.allclose(tool_vectors(encoder, _TOOLS[:1]), [(summary + detail) / 2])
+
+
+def test_tool_vectors_of_nothing_have_the_right_shape() -> None:
+    """No tools give no rows, of the encoder's dimension, without asking it."""
+    encoder = HashingEncoder()
+    assert tool_vectors(encoder, []).shape == (0, encoder.dimension)
+    assert encoder.seen == []
+
+
+def test_questions_are_encoded_once() -> None:
+    """A question asked again is remembered."""
+    encoder = HashingEncoder()
+    with _embedder(encoder) as embedder:
+        first = embedder.questions(["one", "two"], soon())
+        again = embedder.questions(["two", "one"], soon())
+    assert first.keys() == again.keys() == {"one", "two"}
+    assert sorted(encoder.seen) == ["one", "two"]
+
+
+def test_questions_past_the_deadline_come_next_time() -> None:
+    """What is not ready is left out, is finished in the background and is there for the next request."""
+    encoder = GatedEncoder(stops=lambda asked: asked == "slow")
+    with _embedder(encoder) as embedder:
+        embedder.questions(["known"], soon())
+        assert embedder.questions(["known", "slow"], now()).keys() == {"known"}
+        encoder.gate.set()
+        assert embedder.questions(["slow"], soon()).keys() == {"slow"}
+    assert encoder.seen.count("slow") == 1
+
+
+def test_questions_survive_a_broken_encoder() -> None:
+    """An encoder that fails gives no vectors, no error and no wait, and is asked anew by the next request."""
+    encoder = BreakingEncoder()
+    with _embedder(encoder) as embedder:
+        assert embedder.questions(["one"], soon()) == {}
+        encoder.word = None
+        assert embedder.questions(["one"], soon()).keys() == {"one"}
+
+
+def test_questions_take_an_endless_deadline() -> None:
+    """A deadline of infinity is no error."""
+    with _embedder(HashingEncoder()) as embedder:
+        assert embedder.questions(["one"], float("inf")).keys() == {"one"}
+
+
+def test_tools_are_given_in_their_order() -> None:
+    """Rows stand in the order of the tools, in whatever order they were encoded."""
+    encoder = HashingEncoder()
+    with _embedder(encoder) as embedder:
+        vectors, ready = embedder.tools(_TOOLS, _DIGESTS, [*reversed(_ORDER)], soon())
+    assert ready.all()
+    assert np.allclose(vectors, tool_vectors(HashingEncoder(), _TOOLS))
+    assert encoder.seen[0] == text.summary(_TOOLS[-1])
+
+
+def test_tools_past_the_deadline_come_next_time() -> None:
+    """What is ready is given, zeros for the rest; the rest is there for the next request, encoded once."""
+    encoder = GatedEncoder(stops=lambda asked: asked.startswith("tool 9"))
+    with _embedder(encoder) as embedder:
+        embedder.tools(_TOOLS[:4], _DIGESTS[:4], range(4), soon())
+        vectors, ready = embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())
+        assert ready[:4].all()
+        assert not ready[9]
+        assert not vectors[~ready].any()
+        encoder.gate.set()
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].all()
+    assert len(encoder.seen) == 2 * len(_TOOLS)
+
+
+def test_tools_first_in_order_are_ready_first() -> None:
+    """When time runs out half-way, the likeliest tools have their vectors."""
+    encoder = GatedEncoder(stops=lambda asked: asked.startswith("tool 0"))
+    with _embedder(encoder) as embedder:
+        embedder.tools(_TOOLS, _DIGESTS, [*reversed(_ORDER)], now())
+        assert encoder.reached.wait(60)
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())[1].tolist() == [False] * 2 + [True] * 8
+
+
+def test_tools_asked_twice_at_once_are_encoded_once() -> None:
+    """A second request for the same tools waits for the work of the first."""
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder, ThreadPoolExecutor(1) as threads:
+        embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())
+        second = threads.submit(embedder.tools, _TOOLS, _DIGESTS, _ORDER, soon())
+        encoder.gate.set()
+        assert second.result(60)[1].all()
+    assert len(encoder.seen) == 2 * len(_TOOLS)
+
+
+def test_tools_survive_a_broken_encoder() -> None:
+    """A failing encoder gives no vectors, no error, no wait; nothing stays marked, the next request retries."""
+    encoder = BreakingEncoder()
+    with _embedder(encoder) as embedder:
+        vectors, ready = embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())
+        assert not ready.any()
+        assert not vectors.any()
+        assert not embedder._asking
+        encoder.word = None
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].all()
+
+
+def test_tools_encoded_before_a_failure_are_kept() -> None:
+    """When the encoder fails half-way, what it gave until then is used and is reported for storing."""
+    learned: dict[str, Vectors] = {}
+    with _embedder(BreakingEncoder("tool 5"), learned.update) as embedder:
+        ready = embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1]
+    assert ready.tolist() == [True] * 4 + [False] * 6
+    assert learned.keys() == set(_DIGESTS[:4])
+
+
+def test_tools_newly_learned_are_reported() -> None:
+    """`on_learned` gets the new vectors, and not those that were known."""
+    calls: list[dict[str, Vectors]] = []
+    with _embedder(HashingEncoder(), calls.append) as embedder:
+        embedder.remember(dict(zip(_DIGESTS[:8], tool_vectors(HashingEncoder(), _TOOLS[:8]), strict=True)))
+        embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())
+    assert [call.keys() for call in calls] == [set(_DIGESTS[8:])]
+
+
+def test_tools_of_a_failed_encoder_are_not_reported() -> None:
+    """Nothing learned, nothing reported."""
+    calls: list[dict[str, Vectors]] = []
+    with _embedder(BreakingEncoder(), calls.append) as embedder:
+        embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())
+    assert calls == []
+
+
+def test_tools_survive_a_broken_listener() -> None:
+    """An `on_learned` that fails stops neither the waiting nor the thread."""
+
+    def fail(_: dict[str, Vectors]) -> None:
+        raise RuntimeError("disk full")
+
+    with _embedder(HashingEncoder(), fail) as embedder:
+        assert embedder.tools(_TOOLS[:5], _DIGESTS[:5], range(5), soon())[1].all()
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].all()
+
+
+def test_tools_with_one_digest_share_a_vector() -> None:
+    """Two tools of the same text both get the one vector."""
+    twice = [_TOOLS[0], _TOOLS[0]]
+    with _embedder(HashingEncoder()) as embedder:
+        vectors, ready = embedder.tools(twice, digests(*twice), range(2), soon())
+    assert ready.all()
+    assert (vectors[0] == vectors[1]).all()
+
+
+def test_remember_spares_the_encoder() -> None:
+    """Vectors that were stored earlier are not encoded again."""
+    encoder = BreakingEncoder()
+    known = tool_vectors(HashingEncoder(), _TOOLS)
+    with _embedder(encoder) as embedder:
+        embedder.remember(dict(zip(_DIGESTS, known, strict=True)))
+        vectors, ready = embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())
+    assert ready.all()
+    assert (vectors == known).all()
+
+
+def test_close_lets_waiters_go() -> None:
+    """Work that is dropped when the embedder closes leaves nobody waiting for it."""
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder, ThreadPoolExecutor(2) as threads:
+        embedder.tools(_TOOLS[:1], _DIGESTS[:1], [0], now())
+        waiter = threads.submit(embedder.tools, _TOOLS[1:], _DIGESTS[1:], range(9), soon())
+        _until(lambda: len(embedder._asking) == len(_TOOLS) and embedder._for_tools._work_queue.qsize() == 1)
+        closing = threads.submit(embedder.close)
+        _until(lambda: embedder._for_tools._shutdown)
+        encoder.gate.set()
+        closing.result(60)
+        assert not waiter.result(30)[1].any()
+
+
+def test_threads_ask_at_once() -> None:
+    """Many threads with overlapping questions and tools all get all of theirs."""
+    with _embedder(HashingEncoder()) as embedder, ThreadPoolExecutor(8) as threads:
+        barrier = threading.Barrier(8)
+
+        def ask(start: int) -> bool:
+            barrier.wait()
+            asked = [f"question {i}" for i in range(start, start + 5)]
+            found = embedder.questions(asked, soon())
+            mine = slice(start, start + 3)
+            ready = embedder.tools(_TOOLS[mine], _DIGESTS[mine], range(3), soon())[1]
+            return found.keys() == set(asked) and bool(ready.all())
+
+        assert all(threads.map(ask, range(8)))
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    give_up = soon()
+    while not condition():
+        assert time.perf_counter() < give_up
+        time.sleep(0.005)

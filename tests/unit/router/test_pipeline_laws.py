@@ -1,0 +1,250 @@
+"""The laws of routing, held against random catalogues, lists and conversations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from router import cut
+from router.catalog import Catalog, Pool
+from router.embed.embedder import Embedder
+from router.permit import permitted
+from router.pipeline import Router
+from router.types import (
+    Budget,
+    Conversation,
+    Grants,
+    Kind,
+    Mode,
+    Reason,
+    Risk,
+    RouteRequest,
+    Selection,
+    Source,
+    Turn,
+)
+from tests.unit.router.fakes import HashingEncoder, catalog, soon, tool
+
+_WORDS = ("mail", "weather", "refund", "flight", "hotel", "song", "ticket", "map", "天气", "list")
+_BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
+_ENCODER = HashingEncoder()
+_WITHOUT_CAP = Budget(3, 1_000)
+
+_words = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(" ".join)
+_laws = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@dataclass(frozen=True)
+class World:
+    """One caller with a catalogue, a list and a conversation."""
+
+    registered: Catalog
+    own: Catalog
+    request: RouteRequest
+
+    @property
+    def pool(self) -> Pool:
+        return Pool(self.own, self.registered)
+
+    def requests(self) -> Iterator[RouteRequest]:
+        """Give every request of the conversation: within each turn one more after each call."""
+        turns = self.request.conversation.turns
+        for number, turn in enumerate(turns):
+            for calls in range(len(turn.calls) + 1):
+                seen = (*turns[:number], Turn(turn.text, turn.calls[:calls]))
+                yield replace(self.request, conversation=Conversation(seen))
+
+    def route(self, router: Router, request: RouteRequest) -> Selection:
+        return router.route(self.registered, self.own, request, soon(), explain=True)
+
+
+@st.composite
+def _registered(draw: st.DrawFn) -> Catalog:
+    tools = [
+        tool(
+            f"{draw(st.sampled_from(_WORDS))}_{number}",
+            draw(_words),
+            pinned=draw(st.integers(0, 7)) == 0,
+            enabled=draw(st.integers(0, 7)) > 0,
+            risk=draw(st.sampled_from((Risk.READ, Risk.READ, Risk.WRITE, Risk.DANGEROUS))),
+            kind=draw(st.sampled_from((Kind.FUNCTION, Kind.FUNCTION, Kind.CUSTOM))),
+            tags=draw(st.sampled_from(((), ("x",), ("y",)))),
+            keywords=draw(st.sampled_from(((), ("map",)))),
+        )
+        for number in range(draw(st.integers(0, 12)))
+    ]
+    return catalog(*tools, encoder=draw(st.sampled_from((_ENCODER, None))))
+
+
+@st.composite
+def worlds(draw: st.DrawFn, budget: Budget | None = None, *, forced: bool = False) -> World:
+    """Draw a world; `forced` lets requests demand tools."""
+    registered = draw(_registered())
+    both = [one.name for one in registered.tools]
+    names = st.sampled_from([*(f"own_{word}" for word in _WORDS), *both])
+    fixed = draw(st.sets(names, max_size=2))
+    listed = draw(st.lists(names, max_size=8))
+    own = catalog(*(tool(name, draw(_words), fixed=name in fixed) for name in listed), version="own")
+    everything = [*both, *own.by_name, "unknown"]
+    calls = st.lists(st.sampled_from(everything), max_size=2).map(tuple)
+    first = draw(st.builds(Turn, _words, calls))
+    later = draw(st.lists(st.builds(Turn, _words | st.just(""), calls), min_size=1, max_size=7))
+    initial = draw(st.integers(1, 4))
+    request = RouteRequest(
+        Conversation((first, *later)),
+        forced=draw(st.lists(st.sampled_from(everything), max_size=2).map(tuple)) if forced else (),
+        grants=Grants(
+            draw(st.sampled_from((frozenset({Risk.READ}), frozenset(Risk)))),
+            draw(st.sampled_from((frozenset[str](), frozenset({"x"})))),
+        ),
+        budget=budget or Budget(initial, initial + draw(st.integers(0, 5))),
+        source=draw(st.sampled_from(Source)),
+        kinds=draw(st.sampled_from((frozenset({Kind.FUNCTION}), frozenset(Kind)))),
+    )
+    return World(registered, own, request)
+
+
+def _budgeted(selection: Selection) -> int:
+    return sum(reason in _BUDGETED for reason in selection.reasons)
+
+
+@_laws
+@given(world=worlds(budget=_WITHOUT_CAP))
+def test_a_later_list_starts_with_the_earlier(embedder: Embedder, world: World) -> None:
+    """While no cap is in the way, each request's list starts with that of the request before it."""
+    router, before = Router(embedder), ()
+    for request in world.requests():
+        after = world.route(router, request).positions
+        assert after[: len(before)] == before
+        before = after
+
+
+@_laws
+@given(world=worlds())
+def test_only_the_cap_rewrites_a_list(embedder: Embedder, world: World) -> None:
+    """A list that does not start with the one before it was at its cap, and is in the order of the pool."""
+    router, before = Router(embedder), None
+    for request in world.requests():
+        after = world.route(router, request)
+        if before is not None and after.positions[: len(before.positions)] != before.positions:
+            namesakes = max(Counter(one.name for one in world.own.tools).values(), default=1)
+            assert _budgeted(before) + cut.STEP * namesakes > request.budget.most
+            chosen = [
+                p
+                for p, why in zip(after.positions, after.reasons, strict=True)
+                if why in {Reason.RETRIEVED, Reason.OWN, Reason.PINNED, Reason.FIXED}
+            ]
+            assert chosen == sorted(chosen)
+        before = after
+
+
+@_laws
+@given(world=worlds(forced=True))
+def test_a_selection_is_a_function_of_the_request(embedder: Embedder, world: World) -> None:
+    """A router that has seen nothing gives what one gives that saw every request of the conversation."""
+    router = Router(embedder)
+    for request in world.requests():
+        seen = world.route(router, request)
+        fresh = world.route(Router(embedder), request)
+        assert (seen.positions, seen.reasons, seen.mode) == (fresh.positions, fresh.reasons, fresh.mode)
+
+
+@_laws
+@given(world=worlds())
+def test_an_agent_loop_keeps_its_list(embedder: Embedder, world: World) -> None:
+    """Within a user turn, calls of tools that are in the list leave it as it is."""
+    router = Router(embedder)
+    first = world.route(router, world.request)
+    *earlier, last = world.request.conversation.turns
+    called = tuple(one.name for one in first.tools)
+    loop = Conversation((*earlier, Turn(last.text, last.calls + called)))
+    again = world.route(router, replace(world.request, conversation=loop))
+    assert (again.tools, again.reasons) == (first.tools, first.reasons)
+
+
+@_laws
+@given(world=worlds(forced=True))
+def test_invariants_are_always_in(embedder: Embedder, world: World) -> None:
+    """Fixed, pinned, called and forced tools are sent, the client's definition before the catalogue's."""
+    request, pool = world.request, world.pool
+    sent = set(world.route(Router(embedder), request).positions)
+    registered = world.registered if request.source is not Source.REQUEST else catalog()
+    allowed = permitted(registered, request.grants, request.kinds)
+    called = [name for turn in request.conversation.turns for name in turn.calls]
+    pinned = [one.name for one, offered in zip(registered.tools, allowed, strict=True) if one.pinned and offered]
+    assert {i for i, one in enumerate(world.own.tools) if one.fixed} <= sent
+    for name in (*called, *request.forced, *pinned):
+        for position in pool.positions(name):
+            registry = position - len(world.own)
+            if registry < 0 or (registry < len(registered) and allowed[registry]):
+                assert position in sent
+
+
+@_laws
+@given(world=worlds(forced=True))
+def test_the_forbidden_is_never_in(embedder: Embedder, world: World) -> None:
+    """A tool of the catalogue that the caller may not have is neither sent nor ranked, whatever names it."""
+    allowed = permitted(world.registered, world.request.grants, world.request.kinds)
+    forbidden = {len(world.own) + i for i, offered in enumerate(allowed) if not offered}
+    selection = world.route(Router(embedder), world.request)
+    assert forbidden.isdisjoint(selection.positions)
+    assert selection.rankings is not None
+    for ranked in (selection.rankings.fused, selection.rankings.lexical, selection.rankings.dense):
+        assert ranked is None or forbidden.isdisjoint(ranked.ids.tolist())
+
+
+@_laws
+@given(world=worlds())
+def test_tags_narrow_the_catalogue_only(embedder: Embedder, world: World) -> None:
+    """A tag filter leaves of the catalogue only tools with the tag, and never touches the client's own."""
+    request = replace(world.request, grants=Grants(frozenset(Risk), frozenset({"y"})))
+    selection = world.route(Router(embedder), request)
+    own = len(world.own)
+    assert all("y" in world.pool.tool(p).tags for p in selection.positions if p >= own)
+    if request.source is not Source.REGISTRY and len(world.own) <= request.budget.initial:
+        assert set(range(own)) <= set(selection.positions)
+
+
+@_laws
+@given(world=worlds())
+def test_the_budget_holds(embedder: Embedder, world: World) -> None:
+    """The first list has at most the initial budget, later lists at most the cap, invariants aside."""
+    router = Router(embedder)
+    for request in world.requests():
+        only = len(request.conversation.turns) == 1
+        most = request.budget.initial if only else request.budget.most
+        assert _budgeted(world.route(router, request)) <= most
+
+
+@_laws
+@given(world=worlds(forced=True))
+def test_a_short_list_is_kept_whole_and_first(embedder: Embedder, world: World) -> None:
+    """The client's tools within the budget are the head of the list, whole and in the client's order."""
+    assume(world.request.source is not Source.REGISTRY and len(world.own) <= world.request.budget.initial)
+    for request in world.requests():
+        assert world.route(Router(embedder), request).tools[: len(world.own)] == world.own.tools
+
+
+@_laws
+@given(world=worlds(forced=True))
+def test_namesakes_stay_together(embedder: Embedder, world: World) -> None:
+    """Of own tools that share a name all are in or none is; the catalogue's of that name never is."""
+    for request in world.requests():
+        selection = world.route(Router(embedder), request)
+        for name in {one.name for one in selection.tools} & world.own.by_name.keys():
+            positions = [p for p in selection.positions if world.pool.tool(p).name == name]
+            assert sorted(positions) == world.own.by_name[name]
+
+
+@_laws
+@given(world=worlds(forced=True))
+def test_nothing_to_do_is_untouched(embedder: Embedder, world: World) -> None:
+    """A selection is unchanged exactly when it is the client's own list in its own order."""
+    selection = world.route(Router(embedder), world.request)
+    assert selection.changed is (selection.tools != world.own.tools)
+    assert (selection.mode is Mode.UNTOUCHED) is not selection.changed
+    assert len(set(selection.positions)) == len(selection.positions) == len(selection.reasons)

@@ -1,0 +1,135 @@
+"""Tools and questions as text."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router import text
+from router.types import Parameter
+from tests.unit.router.fakes import tool
+
+_WEATHER = tool(
+    "get_weather",
+    "Weather of a city",
+    parameters=(Parameter("cityName", "where"), Parameter("unit", "", ("metric", "imperial"))),
+    tags=("climate",),
+    keywords=("forecast",),
+    examples=("Will it rain?",),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("get_userById", "get user By Id"),
+        ("kubectl-get.pods", "kubectl get pods"),
+        ("parseHTTPResponse", "parse HTTP Response"),
+        ("s3Upload", "s3 Upload"),
+    ],
+)
+def test_split_name_parts_words(name: str, words: str) -> None:
+    """Underscores, dashes, dots and changes of case divide the words of a name."""
+    assert text.split_name(name) == words
+
+
+def test_summary_is_name_and_description() -> None:
+    """The summary is the split name and the description."""
+    assert text.summary(_WEATHER) == "get weather: Weather of a city"
+
+
+def test_detail_adds_parameters() -> None:
+    """The detail adds every parameter with its description and its values."""
+    assert text.detail(_WEATHER) == "get weather: Weather of a city cityName: where unit:  metric imperial"
+
+
+def test_detail_is_bounded() -> None:
+    """A very long description is cut, for the summary and for the detail."""
+    long = tool("a", "x" * 9_000, parameters=(Parameter("p", "y" * 9_000),))
+    assert len(text.summary(long)) == len(text.detail(long)) == text.MAX_TOOL_CHARS
+
+
+def test_searchable_holds_all_a_tool_says() -> None:
+    """Names, descriptions, values, tags, keywords and examples can all be hit by a word."""
+    found = text.searchable(_WEATHER)
+    for word in ("get weather", "city Name", "where", "imperial", "climate", "forecast", "Will it rain?"):
+        assert word in found
+
+
+def test_digest_follows_what_is_embedded() -> None:
+    """Two tools with the same embedded texts have one digest; another description has another."""
+    same = tool("get_weather", "Weather of a city", parameters=_WEATHER.parameters, pinned=True)
+    assert text.digest(same) == text.digest(_WEATHER)
+    assert text.digest(tool("get_weather", "Weather")) != text.digest(_WEATHER)
+
+
+def test_digest_takes_lone_surrogates() -> None:
+    """A half of a surrogate pair, which JSON can carry, does not stop the digest."""
+    assert len(text.digest(tool("a", "\ud83d"))) == 32
+
+
+def test_terms_are_stems() -> None:
+    """English words are lower-cased and stemmed, camelCase is divided."""
+    assert text.terms("Searching getUserIds, INVOICES") == ["search", "get", "user", "id", "invoic"]
+
+
+def test_terms_of_cjk_are_bigrams() -> None:
+    """Chinese, Japanese and Korean runs become overlapping pairs; a single character stands alone."""
+    assert text.terms("查询天气 API 를 カレンダー 雨") == [
+        *("查询", "询天", "天气"),
+        "api",
+        "를",
+        *("カレ", "レン", "ンダ", "ダー"),
+        "雨",
+    ]
+
+
+def test_terms_fold_compatible_forms() -> None:
+    """Full-width letters and half-width kana are the same terms as the usual forms."""
+    assert text.terms("ＡＰＩ ｶﾅ") == text.terms("API カナ")
+
+
+@given(st.text())
+def test_terms_take_any_text(question: str) -> None:
+    """No text, however odd, stops the search by word."""
+    assert all(text.terms(question))
+
+
+def test_clipped_keeps_start_and_end() -> None:
+    """A long question loses its middle; a short one stays as it is."""
+    long = "a" * 3_000 + "b" * 3_000
+    assert text.clipped(long) == "a" * 1_000 + "\n" + "b" * 1_000
+    assert text.clipped("short") == "short"
+
+
+def test_phrases_are_runs_of_words() -> None:
+    """Every run of up to so many words is a phrase, case-folded."""
+    assert set(text.phrases("Open a Pull Request", longest_words=2)) == {
+        *("open", "a", "pull", "request"),
+        *("open a", "a pull", "pull request"),
+    }
+
+
+def test_phrases_are_runs_of_characters_in_cjk() -> None:
+    """Chinese has no spaces: every run of characters can be a keyword."""
+    assert set(text.phrases("查天气", longest_chars=2)) == {"查", "天", "气", "查天", "天气", "查天气"}
+
+
+@given(st.lists(st.text(string.ascii_letters + "天气カナ", min_size=1, max_size=4), min_size=1, max_size=3))
+def test_phrase_is_found_by_phrases(words: list[str]) -> None:
+    """A keyword of a few words is found in a question that is the keyword."""
+    keyword = " ".join(words)
+    if len(text.phrase(keyword).split()) <= 4:
+        assert text.phrase(keyword) in set(text.phrases(keyword))
+
+
+@pytest.mark.parametrize(
+    ("definition", "tokens"),
+    [(b"", 1), (b"abcdefgh", 2), ("天气预报".encode(), 4), ("天气abcd".encode(), 3)],
+)
+def test_estimate_tokens_counts(definition: bytes, tokens: int) -> None:
+    """Four ASCII bytes are a token and so is a CJK character; nothing is free."""
+    assert text.estimate_tokens(definition) == tokens
