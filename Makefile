@@ -21,7 +21,7 @@ setup: $(STAMP) ## make .venv with the locked requirements and the toolfunnel co
 
 .PHONY: demo
 demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop)
-	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once)
+	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL))
 
 .PHONY: test
 test: setup ## run the whole test suite

@@ -76,7 +76,7 @@ def bare_gateway(shared_gateway: StartGateway) -> GatewayProcess:
 
 @pytest.fixture(scope="session")
 def stocked_gateway(shared_gateway: StartGateway) -> GatewayProcess:
-    """A server with 300 registered tools, those of `tools.distinct(300)`, each tagged with the thing that it is about."""
+    """A server with 300 registered tools, `tools.distinct(300)`, each tagged with the thing that it is about."""
     gateway = shared_gateway(LOG__FORMAT="json")
     gateway.register([tools.record(tool, tags=[tools.thing_of(tool)]) for tool in tools.distinct(300)])
     return gateway

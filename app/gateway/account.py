@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from app.gateway.identify import Headers
+from app.credentials import Headers
 from app.routing import Routed
 from app.telemetry import Telemetry, Usage
 

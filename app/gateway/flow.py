@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
+from app.credentials import Headers
 from app.errors import GatewayError, answer_for, headers_for, openai_body
 from app.gateway.account import account, headers_of, usage_of
 from app.gateway.forward import Upstream
-from app.gateway.identify import Headers, identify
+from app.gateway.identify import identify
 from app.gateway.inbox import ClientGone, Inbox
 from app.gateway.relay import relay
 from app.registry.snapshot import Snapshots
@@ -90,9 +91,7 @@ async def _exchange(
     gateway: Gateway, scope: Scope, body: bytes | AsyncIterator[bytes], answer: _Answer, added: Headers
 ) -> None:
     path = scope["raw_path"].partition(b"?")[0]
-    response = await gateway.upstream.send(
-        scope["method"], path, scope["query_string"], scope["headers"], body
-    )
+    response = await gateway.upstream.send(scope["method"], path, scope["query_string"], scope["headers"], body)
     try:
         await relay(response, answer, added)  # type: ignore[arg-type]
     finally:
@@ -117,14 +116,9 @@ def _announced(headers: Headers) -> int | None:
 
 
 def _has_body(headers: Headers) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-        for name, value in headers
-    )
+    return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
 def _encoded(headers: Headers) -> bool:
     """Whether the body is compressed: it passes as it is."""
-    return any(
-        name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers
-    )
+    return any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers)

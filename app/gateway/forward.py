@@ -8,8 +8,9 @@ from urllib.parse import unquote_to_bytes
 
 import httpx
 
+from app.credentials import Headers
 from app.errors import BadRequest, UpstreamNotConfigured, UpstreamTimeout, UpstreamUnreachable
-from app.gateway.identify import Headers, is_own_header
+from app.gateway.identify import is_own_header
 from app.gateway.transport import AiohttpTransport
 from app.settings import Credentials, UpstreamSettings
 
@@ -110,9 +111,7 @@ class Upstream:
 def connection_named(headers: Headers) -> frozenset[bytes]:
     """Give the headers that `connection` declares to be of this hop only."""
     listed = (value for name, value in headers if name == b"connection")
-    return frozenset(
-        token.strip().lower() for value in listed for token in value.split(b",") if token.strip()
-    )
+    return frozenset(token.strip().lower() for value in listed for token in value.split(b",") if token.strip())
 
 
 def _explained(error: httpx.TransportError) -> str:
@@ -121,9 +120,7 @@ def _explained(error: httpx.TransportError) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
             return "No secure connection to the provider: its TLS certificate or protocol was refused."
-        cause = (
-            cause.__cause__ or getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None)
-        )
+        cause = cause.__cause__ or getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None)
     if isinstance(error, httpx.ConnectError):
         return "No connection to the provider could be opened."
     return "The connection to the provider broke before it answered."

@@ -47,9 +47,7 @@ class Inbox:
             BodyTooLarge: It has, or says that it has, more than `limit` bytes; not read beyond that.
             ClientGone: The client left before its end.
         """
-        refusal = BodyTooLarge(
-            f"The request body is larger than the {limit} bytes that this gateway accepts."
-        )
+        refusal = BodyTooLarge(f"The request body is larger than the {limit} bytes that this gateway accepts.")
         if announced is not None and announced > limit:
             raise refusal
         chunks: list[bytes] = []

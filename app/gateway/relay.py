@@ -9,8 +9,8 @@ from __future__ import annotations
 import httpx
 from starlette.types import Send
 
+from app.credentials import Headers
 from app.gateway.forward import HOP_BY_HOP, connection_named
-from app.gateway.identify import Headers
 from app.telemetry import BrokenOff
 
 

@@ -11,9 +11,7 @@ import pytest
 from app.registry.store import Registry
 from router.types import Parameter, Tool
 
-BUSY_MS = 200
-
-OpenRegistry = Callable[[], Awaitable[Registry]]
+OpenRegistry = Callable[..., Awaitable[Registry]]
 
 
 class MakeTool(Protocol):
@@ -40,8 +38,8 @@ async def open_registry(registry_url: str) -> AsyncIterator[OpenRegistry]:
     """Open the same registry as often as is asked for."""
     opened: list[Registry] = []
 
-    async def open_one() -> Registry:
-        opened.append(await Registry.open(registry_url, busy_timeout_ms=BUSY_MS))
+    async def open_one(busy_timeout_ms: int = 30_000) -> Registry:
+        opened.append(await Registry.open(registry_url, busy_timeout_ms=busy_timeout_ms))
         return opened[-1]
 
     yield open_one
@@ -53,6 +51,12 @@ async def open_registry(registry_url: str) -> AsyncIterator[OpenRegistry]:
 async def registry(open_registry: OpenRegistry) -> Registry:
     """Give an open, empty registry."""
     return await open_registry()
+
+
+@pytest.fixture
+async def impatient(open_registry: OpenRegistry) -> Registry:
+    """Give an open, empty registry that waits a tenth of a second for a lock."""
+    return await open_registry(busy_timeout_ms=100)
 
 
 @pytest.fixture

@@ -50,30 +50,30 @@ async def refusal(url: str) -> str:
 
 @pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE", "BEGIN"])
 async def test_locked_registry_is_busy_and_recovers(
-    registry: Registry, registry_path: Path, make_tool: MakeTool, lock: str
+    impatient: Registry, registry_path: Path, make_tool: MakeTool, lock: str
 ) -> None:
     """A write behind another's lock is refused after the timeout; when the lock is gone, it goes through."""
-    await registry.put([make_tool("a")])
+    await impatient.put([make_tool("a")])
     with held(registry_path, lock), pytest.raises(RegistryBusy, match="try again"):
-        await registry.put([make_tool("b")])
-    assert await registry.load() == (1, [make_tool("a")])
-    await registry.put([make_tool("b")])
-    assert await registry.count() == 2
+        await impatient.put([make_tool("b")])
+    assert await impatient.load() == (1, [make_tool("a")])
+    await impatient.put([make_tool("b")])
+    assert await impatient.count() == 2
 
 
-async def test_every_write_behind_a_lock_is_busy(registry: Registry, registry_path: Path, make_tool: MakeTool) -> None:
+async def test_every_write_behind_a_lock_is_busy(impatient: Registry, registry_path: Path, make_tool: MakeTool) -> None:
     """Change, delete and the writes of vectors tell a lock in the same words."""
-    await registry.put([make_tool("a")])
+    await impatient.put([make_tool("a")])
     with held(registry_path, "BEGIN IMMEDIATE"):
         for write in (
-            registry.change("a", lambda _: make_tool("a", pinned=True)),
-            registry.delete("a"),
-            registry.add_vectors("one", {"d": [1.0]}),  # type: ignore[dict-item]
-            registry.prune_vectors(0),
+            impatient.change("a", lambda _: make_tool("a", pinned=True)),
+            impatient.delete("a"),
+            impatient.add_vectors("one", {"d": [1.0]}),  # type: ignore[dict-item]
+            impatient.prune_vectors(0),
         ):
             with pytest.raises(RegistryBusy):
                 await write
-    assert await registry.load() == (1, [make_tool("a")])
+    assert await impatient.load() == (1, [make_tool("a")])
 
 
 async def test_reads_go_on_behind_a_writer(registry: Registry, registry_path: Path, make_tool: MakeTool) -> None:

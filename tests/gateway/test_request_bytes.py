@@ -104,15 +104,15 @@ def test_c15_a_question_that_finds_nothing_still_gets_tools(
 ) -> None:
     """A list is never made empty, however little the question says."""
     stocked_gateway.post(tools.chat(text or "?", tools.distinct(40, "own_")))
-    assert 1 <= len(upstream.last.tool_names)
+    assert upstream.last.tool_names
 
 
 def test_c21_function_and_custom_tools_are_trimmed_alike(bare_gateway: GatewayProcess, upstream: Upstream) -> None:
     """Both forms compete, and those that are kept keep their form."""
     mixed = [tools.custom(f"c_{tools.name_of(t)}", t["function"]["description"]) for t in FORTY[::2]] + FORTY[1::2]
-    bare_gateway.post(body_with(mixed), x_toolfunnel_k="8")
+    bare_gateway.post(body_with(mixed), x_toolfunnel_k="20")
     entries = tools.listed(upstream.last.body)
-    assert len(entries) == 8
+    assert len(entries) == 20
     assert set(entries) <= {tools.encoded(tool) for tool in mixed}
     assert {tool["type"] for tool in upstream.last.json()["tools"]} == {"function", "custom"}
 

@@ -148,7 +148,7 @@ def completes(request: Request) -> Answer:
         return json_answer({})
     try:
         return STREAM if request.json().get("stream") else COMPLETION
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return COMPLETION
 
 
@@ -308,7 +308,7 @@ class _Connection(asyncio.Protocol):
         """Send an answer; give whether the connection can be used again."""
         has_body = request.method != "HEAD" and answer.status not in (204, 304)
         self._send(_head(answer, has_body))
-        for piece in answer.pieces:
+        for piece in answer.pieces if has_body else ():
             if not await self._piece(piece, chunked=answer.status is not None and answer.framing is Framing.CHUNKED):
                 return False
         if answer.ending is Ending.HANG:

@@ -281,7 +281,7 @@ def test_route_goes_on_without_an_encoder() -> None:
 # A list of 300 tools that was never seen, one of which only its meaning finds.
 _LONG = catalog(
     *(tool(f"thing_{i}", f"handles thing number {i}") for i in range(299)),
-    tool("automobile", "rent one"),
+    tool("automobile", "rent an automobile"),
     version="long",
 )
 _CAR = RouteRequest(talk("car"), budget=Budget(3, 12))
@@ -296,7 +296,7 @@ def test_route_of_an_unseen_list_returns_by_words() -> None:
         encoder.gate.set()
         ready = router.embedder.tools(_LONG.tools, digests(*_LONG.tools), range(300), soon())[1]
         assert ready.all()
-        second = router.route(EMPTY, _LONG, replace(_CAR, conversation=talk("car", "car, please")), soon())
+        second = router.route(EMPTY, _LONG, replace(_CAR, conversation=talk("car", "a car")), soon())
         assert second.positions[: len(first.positions)] == first.positions
         assert "automobile" in _names(second)
         assert "automobile" in _names(Router(router.embedder).route(EMPTY, _LONG, _CAR, soon()))

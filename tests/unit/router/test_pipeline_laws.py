@@ -116,7 +116,7 @@ def _budgeted(selection: Selection) -> int:
 @given(world=worlds(budget=_WITHOUT_CAP))
 def test_a_later_list_starts_with_the_earlier(embedder: Embedder, world: World) -> None:
     """While no cap is in the way, each request's list starts with that of the request before it."""
-    router, before = Router(embedder), ()
+    router, before = Router(embedder), tuple[int, ...]()
     for request in world.requests():
         after = world.route(router, request).positions
         assert after[: len(before)] == before

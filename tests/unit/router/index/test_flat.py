@@ -14,7 +14,7 @@ _VALUES = st.integers(-2, 2).map(np.float32)
 
 
 @st.composite
-def _searches(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:  # type: ignore[type-arg]
+def _searches(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     n = draw(st.integers(0, 12))
     vectors = draw(hnp.arrays(np.float32, (n, 3), elements=_VALUES))
     query = draw(hnp.arrays(np.float32, 3, elements=_VALUES))
@@ -23,7 +23,7 @@ def _searches(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 
 @given(_searches())
-def test_search_is_brute_force(case: tuple[np.ndarray, np.ndarray, np.ndarray, int]) -> None:  # type: ignore[type-arg]
+def test_search_is_brute_force(case: tuple[np.ndarray, np.ndarray, np.ndarray, int]) -> None:
     """The permitted rows come by falling product, ties by row, and the lowest of all is told."""
     vectors, query, permitted, depth = case
     products = {row: float(vectors[row] @ query) for row in range(len(vectors)) if permitted[row]}
@@ -35,7 +35,7 @@ def test_search_is_brute_force(case: tuple[np.ndarray, np.ndarray, np.ndarray, i
 
 
 @given(hnp.arrays(np.float32, st.integers(0, 20), elements=_VALUES), st.integers(1, 25))
-def test_top_is_a_stable_sort(scores: np.ndarray, depth: int) -> None:  # type: ignore[type-arg]
+def test_top_is_a_stable_sort(scores: np.ndarray, depth: int) -> None:
     """The best come first and ties stand by index, cut short or not."""
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:depth]
     assert top(scores, depth).tolist() == expected
