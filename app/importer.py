@@ -1,13 +1,15 @@
 """Catalogue files -> tools. JSON and JSONL keep each tool object byte for byte; YAML is written as JSON.
 
 A file holds records or bare OpenAI tool objects: a list, `{"tools": [...]}`, one object, or one object a line (JSONL).
-All files of an import are taken together, or none is.
+All files of an import are taken together, or none is, and then every problem is told with its place. YAML is read by
+the core schema of YAML 1.2: `no`, `12:30` and `2024-05-01` are texts, and a key that stands there twice is refused.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +23,18 @@ from app.registry.store import PutResult, Registry
 from router.types import Encoder, Tool
 
 SUFFIXES = (".json", ".jsonl", ".yaml", ".yml")
+_BYTE = re.compile(r" \(byte (\d+)\)$")
 
 
 class ImportFailed(Exception):
     """Files that cannot be imported; the text has a line for each problem."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join([*problems, "Nothing was imported."]))
+
+
+class _Unreadable(ValueError):
+    """A file that cannot be read; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +45,29 @@ class Entry:
     place: str
 
 
-def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Give the files, those of a folder in order of their names.
-
-    Raises:
-        ImportFailed: A path is missing, of an unknown kind, or a folder without catalogue files.
-    """
-    files: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix in SUFFIXES)
-            if not found:
-                raise ImportFailed(f"{path}: there are no {', '.join(SUFFIXES)} files in this folder")
-            files += found
-        elif not path.exists():
-            raise ImportFailed(f"{path}: there is no such file")
-        elif path.suffix not in SUFFIXES:
-            raise ImportFailed(f"{path}: expected one of {', '.join(SUFFIXES)}")
-        else:
-            files.append(path)
-    return files
-
-
 def read_files(paths: Sequence[Path]) -> list[Tool]:
     """Read all entries of all files.
 
     Raises:
         ImportFailed: Anything cannot be taken; with every problem and its place.
     """
-    entries = [entry for path in files_of(paths) for entry in _entries(path)]
-    try:
-        return records.read_all([entry.raw for entry in entries])
-    except InvalidRecords as error:
-        lines = [f"{entries[p.index].place} ({p.name or 'no name'}): {p.reason}" for p in error.problems]
-        raise ImportFailed("\n".join(lines)) from error
+    problems: list[str] = []
+    files: list[Path] = []
+    entries: list[Entry] = []
+    for path in paths:
+        try:
+            files += _files_of(path)
+        except _Unreadable as error:
+            problems.append(f"{path}: {error}")
+    for file in files:
+        try:
+            entries += _entries(file)
+        except _Unreadable as error:
+            problems.append(f"{file}: {error}")
+    tools = list(_read(entries, problems))
+    if problems:
+        raise ImportFailed(problems)
+    return tools
 
 
 async def store(
@@ -79,37 +78,63 @@ async def store(
     return await registry.put(tools)
 
 
+def _files_of(path: Path) -> list[Path]:
+    """Give a file, or those of a folder in order of their names."""
+    try:
+        if path.is_dir():
+            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            if not found:
+                raise _Unreadable(f"there are no {', '.join(SUFFIXES)} files in this folder")
+            return found
+        if not path.exists():
+            raise _Unreadable("there is no such file")
+    except OSError as error:
+        raise _Unreadable(f"{error.strerror}") from error
+    if path.suffix.lower() not in SUFFIXES:
+        raise _Unreadable(f"its name should end in one of {', '.join(SUFFIXES)}")
+    return [path]
+
+
+def _read(entries: Sequence[Entry], problems: list[str]) -> Iterator[Tool]:
+    """Give the tools; add a line to `problems` for each entry that is none."""
+    places: dict[str, str] = {}
+    for entry in entries:
+        try:
+            (tool,) = records.read_all([entry.raw])
+        except InvalidRecords as error:
+            name, reason = error.problems[0].name, error.problems[0].reason
+            problems.append(f"{entry.place}{f' ({name})' if name else ''}: {reason}")
+            continue
+        if tool.name in places:
+            problems.append(f"{entry.place}: the name {tool.name} stands in {places[tool.name]} already")
+        places.setdefault(tool.name, entry.place)
+        yield tool
+
+
 def _entries(path: Path) -> list[Entry]:
     try:
         data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
-        if path.suffix == ".jsonl":
-            lines = enumerate(data.splitlines(), start=1)
-            return [Entry(line, f"{path}, line {number}") for number, line in lines if line.strip()]
-        raws = _yaml(data) if path.suffix in (".yaml", ".yml") else _json(data)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, BadRequest) as error:
-        raise ImportFailed(f"{path}: {error}") from error
+        data.decode()
+    except OSError as error:
+        raise _Unreadable(f"{error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _Unreadable(f"{_line(error.object, error.start)} is not UTF-8 text") from error
+    if not data.strip():
+        raise _Unreadable("the file is empty")
+    suffix = path.suffix.lower()
+    if suffix == ".jsonl":
+        lines = enumerate(data.splitlines(), start=1)
+        return [Entry(line, f"{path}, line {number}") for number, line in lines if line.strip()]
+    try:
+        raws = _json(data) if suffix == ".json" else _yaml(data)
+    except RecursionError as error:
+        raise _Unreadable("it is nested too deeply") from error
     return [Entry(raw, f"{path}, entry {number}") for number, raw in enumerate(raws, start=1)]
 
 
 def _json(data: bytes) -> list[bytes]:
-    text = data.strip()
-    if text.startswith(b"{"):
-        try:
-            keys = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
-        except msgspec.MsgspecError as error:
-            raise BadRequest(str(error)) from error
-        if keys != {"tools"}:
-            return [text]
-    return records.split(text)
-
-
-def _yaml(data: bytes) -> list[bytes]:
-    document = yaml.safe_load(data)
-    if isinstance(document, dict) and document.keys() == {"tools"}:
-        document = document["tools"]
-    if not isinstance(document, list):
-        document = [document]
     try:
-        return [json.dumps(entry, ensure_ascii=False).encode() for entry in document]
-    except TypeError as error:
-        raise BadRequest(f"{error}; put dates and times in quotes") from error
+        whole = msgspec.json.decode(data, type=msgspec.Raw | dict[str, msgspec.Raw] if False else msgspec.Raw)
+    except msgspec.MsgspecError as error:
+        raise _Unreadable(_where(str(error), data)) from error
+    raise NotImplementedError(whole)

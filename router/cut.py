@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from router.catalog import Pool
 from router.types import Budget, Mask, RankedList, Reason, Source
 
-# Appending a tool costs the prompt cache of the whole history once. A missing tool must therefore lead
-# everything in force by this much of the fused scale (0..1), and then the best few come with it.
-MARGIN = 0.05
+# Appending costs the prompt cache of the whole history once, however many tools come. So it is done only when
+# the very best tool for a turn is missing, and then the next best come with it. Measured on multi-turn data, all
+# needed tools in the set at the same rate of changes: 45 % of turns with only those that lead, 54 % with the next.
 STEP = 4
 
 _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
@@ -70,14 +70,13 @@ def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Bud
 
 
 def newcomers(held: Held, ranked: RankedList) -> list[int]:
-    """Give the missing tools worth appending, best first: none, unless the best clearly leads the set."""
+    """Give the missing tools worth appending, best first: none while the best of all is in the set."""
     present = set(held.order)
-    best_held = max(
-        (float(s) for p, s in zip(ranked.ids, ranked.scores, strict=True) if int(p) in present), default=0.0
-    )
-    bar = best_held + MARGIN
-    leading = ranked.ids[: int((ranked.scores >= bar).sum())]
-    return [int(p) for p in leading if int(p) not in present][:STEP]
+    if not len(ranked) or int(ranked.ids[0]) in present:
+        return []
+    look = len(present) + STEP
+    best = zip(ranked.ids[:look].tolist(), ranked.scores[:look].tolist(), strict=True)
+    return [p for p, score in best if p not in present and score > 0][:STEP]
 
 
 def appended(held: Held, positions: Sequence[int], reason: Reason) -> Held:

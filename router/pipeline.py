@@ -188,11 +188,12 @@ class _Run:
 
     def _grown(self, held: Held, ranked: Rankings, turn: int) -> Held:
         most = self.request.budget.most
-        fresh = cut.with_namesakes(self.pool, cut.newcomers(held, ranked.fused))
-        if fresh and held.budgeted + len(fresh) > most:
+        fresh = cut.newcomers(held, ranked.fused)
+        grown = cut.filled(held, self.pool, fresh, most)
+        if fresh and fresh[0] not in grown.order:  # no room for the very best: select anew
             held = self._first(ranked, turn)
-            return cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
-        return cut.appended(held, fresh, Reason.GROWN)
+            grown = cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
+        return grown
 
     def _embed(self, turn: int) -> dict[str, Vectors]:
         """Give the vectors of the questions from this turn on, then the client's list its own.

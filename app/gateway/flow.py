@@ -45,7 +45,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.begun = True
             self.usage.status = int(str(message["status"]))
-        await self.send(message)  # type: ignore[arg-type]
+        await self.send(message)
 
 
 async def chat(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,6 +26,8 @@ from app.registry import migrate, rows, schema, sqlite
 from router.types import Risk, Tool, Vectors
 
 _CHUNK = 2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
+_OWNED = exists().where(schema.tools.c.text_digest == schema.vectors.c.digest)  # by a registered tool
+_NEWEST = [schema.vectors.c[name].desc() for name in ("learned_at", "digest", "encoder")]
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
 
 T = TypeVar("T")
@@ -209,13 +211,14 @@ class Registry:
                 found |= rows.to_vectors((await connection.execute(query)).all())
         return found
 
+    @_to_its_end
     async def recent_vectors(self, encoder: str, limit: int) -> dict[str, Vectors]:
         """Give the newest vectors of an encoder that belong to no registered tool, `float32[d]` by digest."""
         stored = schema.vectors.c
         query = (
             select(stored.digest, stored.vector)
-            .where(stored.encoder == encoder, ~exists().where(schema.tools.c.text_digest == stored.digest))
-            .order_by(stored.learned_at.desc())
+            .where(stored.encoder == encoder, ~_OWNED)
+            .order_by(*_NEWEST)
             .limit(limit)
         )
         async with self._reading() as connection:
@@ -234,15 +237,15 @@ class Registry:
     async def prune_vectors(self, keep: int) -> int:
         """Of the vectors that belong to no registered tool, keep the newest `keep`; count those removed."""
         stored = schema.vectors.c
-        orphans = (
-            select(stored.digest, stored.encoder)
-            .where(~exists().where(schema.tools.c.text_digest == stored.digest))
-            .order_by(stored.learned_at.desc(), stored.digest.desc(), stored.encoder.desc())
-            .offset(keep)
-        )
+        orphans = select(stored.digest, stored.encoder).where(~_OWNED).order_by(*_NEWEST).limit(_CHUNK).offset(keep)
         statement = delete(schema.vectors).where(tuple_(stored.digest, stored.encoder).in_(orphans))
-        async with self._changing() as connection:
-            return (await connection.execute(statement)).rowcount
+        pruned = 0
+        while True:  # piece by piece: other writers wait for a few milliseconds, not for all of it
+            async with self._changing() as connection:
+                removed = (await connection.execute(statement)).rowcount
+            pruned += removed
+            if removed < _CHUNK:
+                return pruned
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:

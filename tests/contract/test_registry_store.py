@@ -318,6 +318,23 @@ async def test_pruning_keeps_tools_and_the_newest(registry: Registry, make_tool:
     assert await registry.prune_vectors(0) == 3
 
 
+async def test_pruning_removes_thousands(registry: Registry) -> None:
+    """However many vectors are too many, all of them go."""
+    await registry.add_vectors("one", {f"{i:032x}": vector(i) for i in range(4_100)})
+    assert await registry.prune_vectors(50) == 4_050
+    assert await registry.prune_vectors(50) == 0
+
+
+async def test_recent_vectors_are_the_newest_without_a_tool(registry: Registry, make_tool: MakeTool) -> None:
+    """The newest vectors of one encoder that no registered tool has, at most so many."""
+    await registry.put([make_tool("a")])
+    for digest in ("old", "newer", "newest", text.digest(make_tool("a"))):
+        await registry.add_vectors("one", {digest: vector(1)})
+    await registry.add_vectors("other", {"elsewhere": vector(2)})
+    assert (await registry.recent_vectors("one", 2)).keys() == {"newer", "newest"}
+    assert (await registry.recent_vectors("one", 9)).keys() == {"old", "newer", "newest"}
+
+
 async def test_pruning_follows_a_changed_description(registry: Registry, make_tool: MakeTool) -> None:
     """A tool with another description has another vector; the old one belongs to nobody."""
     await registry.put([make_tool("a")])

@@ -84,12 +84,11 @@ def test_initial_keeps_or_drops_both_namesakes(ranked: tuple[int, ...], order: t
     assert cut.initial(_TWICE, _ranked(*ranked), {}, Budget(2, 9)).order == order
 
 
-def test_newcomers_must_lead_the_set() -> None:
-    """Nothing is appended when the best missing tool is not clearly better than the set's best."""
-    close = _ranked(1, 0, scores=(0.9, 0.9 - cut.MARGIN / 2))
-    assert cut.newcomers(_held(0), close) == []
-    clear = _ranked(1, 2, 0, 3, scores=(0.9, 0.8, 0.7, 0.6))
-    assert cut.newcomers(_held(0), clear) == [1, 2]
+def test_newcomers_come_only_when_the_best_is_missing() -> None:
+    """Nothing is appended while the best tool of all is there; when it is not, the next best come with it."""
+    assert cut.newcomers(_held(0), _ranked(0, 1, 2, scores=(0.9, 0.8, 0.7))) == []
+    assert cut.newcomers(_held(0), _ranked(1, 0, 2, scores=(0.9, 0.8, 0.7))) == [1, 2]
+    assert cut.newcomers(_held(0), _ranked()) == []
 
 
 def test_newcomers_come_a_few_at_a_time() -> None:

@@ -1,0 +1,119 @@
+"""Run the servers of the command line. Owns the port, the signals and what is said when one cannot start.
+
+SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, and ends with exit code 0.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import main
+from app.errors import GatewayError
+from app.settings import Settings
+from router.errors import RouterError
+
+
+class CannotServe(Exception):
+    """A server that did not start; the text says why, or is empty where the log says it."""
+
+
+def run(settings: Settings, port: int, workers: int) -> None:
+    """Serve the gateway until a signal comes.
+
+    Raises:
+        CannotServe: It did not start; why is logged.
+    """
+    end_on_signals()
+    address = url(settings.server.host, port)
+    structlog.get_logger().info("starting", base_url=f"{address}/v1", admin=f"{address}/admin/docs")
+    _run(
+        "app.serving:create_app",
+        host=_bare(settings.server.host),
+        port=port,
+        factory=True,
+        workers=workers,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=int(settings.server.shutdown_grace_s) or None,
+    )
+
+
+def run_app(app: ASGIApp, host: str, port: int) -> None:
+    """Serve a small application until a signal comes.
+
+    Raises:
+        CannotServe: It did not start; why is logged.
+    """
+    end_on_signals()
+    _run(app, host=_bare(host), port=port)
+
+
+def create_app() -> ASGIApp:
+    """Make the gateway; why it cannot start becomes one line of the log instead of a traceback."""
+    app = main.create_app()
+
+    async def started(scope: Scope, receive: Receive, send: Send) -> None:
+        async def but_failures(message: Message) -> None:
+            if message["type"] != "lifespan.startup.failed":  # holds the traceback; the error itself comes after it
+                await send(message)
+
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        try:
+            await app(scope, receive, but_failures)
+        except (GatewayError, RouterError) as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+
+    return started
+
+
+def port_to_use(host: str, port: int) -> int:
+    """Give the port to listen on: the one that is configured, for 0 a free one.
+
+    Raises:
+        CannotServe: It cannot be listened on.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_bare(host), port))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise CannotServe(
+                f"Cannot listen on {host}:{port}: {reason}. Choose another port with --port."
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def url(host: str, port: int) -> str:
+    """Give the address of a server as this machine reaches it."""
+    bare = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(_bare(host), _bare(host))  # noqa: S104 - compared, not bound
+    return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
+
+
+def end_on_signals() -> None:
+    """Let the signals that end a process raise KeyboardInterrupt, so that what it started ends with it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+
+
+def _run(app: ASGIApp | str, **options: Any) -> None:
+    try:
+        uvicorn.run(app, loop="asyncio", log_level="warning", access_log=False, **options)
+    except SystemExit as ended:
+        if ended.code:
+            raise CannotServe from ended
+
+
+def _bare(host: str) -> str:
+    return host.strip("[]")

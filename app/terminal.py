@@ -1,0 +1,162 @@
+"""What the commands show: tables and progress for people, JSON for programs, messages on standard error.
+
+Laws: standard output holds the result and nothing else. A terminal that lacks a character gets another one, never an
+error. Text of the catalogue cannot steer the terminal: what does not print is replaced.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from router.types import Tool
+
+out = Console(width=None if sys.stdout.isatty() else 140)
+err = Console(stderr=True, soft_wrap=True)
+_WIDE = 110  # columns from which there is room for descriptions
+_NEAR = 5  # tools that were nearly chosen
+
+
+def prepare() -> None:
+    """Let characters that a stream cannot encode become question marks."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def end(message: str, *, code: int) -> NoReturn:
+    """Say why it ends, and end."""
+    if message:
+        err.print(printable(message, keep="\n"), style="red", markup=False, highlight=False)
+    raise SystemExit(code)
+
+
+def end_without_output(error: OSError) -> NoReturn:
+    """End because standard output takes no more, silently where its reader has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes there at the end
+    if isinstance(error, BrokenPipeError):
+        raise SystemExit(1)
+    what = "The output cannot be written" if error.filename is None else str(error.filename)
+    end(f"{what}: {error.strerror or error}", code=1)
+
+
+def print_json(value: object) -> None:
+    """Print a value, or raw JSON, indented. Numbers and escapes inside raw JSON stay as they are."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    if not (sys.stdout.encoding or "").lower().startswith("utf"):
+        text = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], text)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Replace what a terminal would obey or cannot show."""
+    return "".join(c if c.isprintable() or c in keep else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def given(text: str) -> str:
+    """Read a text of the command line as UTF-8 where the locale could not read it."""
+    return os.fsencode(text).decode("utf-8", "replace") if any("\udc80" <= c <= "\udcff" for c in text) else text
+
+
+def show_tools(tools: Sequence[Tool]) -> None:
+    """Print tools as a table."""
+    table = _table()
+    table.add_column("name", no_wrap=True, min_width=max(len(tool.name) for tool in tools))
+    for heading, width in (("risk", 9), ("state", 6)):
+        table.add_column(heading, no_wrap=True, min_width=width)
+    table.add_column("tags", no_wrap=True, overflow="ellipsis", max_width=24)
+    table.add_column("description")
+    for tool in tools:
+        state = "off" if not tool.enabled else "pinned" if tool.pinned else "on"
+        table.add_row(tool.name, tool.risk, state, _line(", ".join(tool.tags)), _line(tool.description))
+    out.print(table)
+
+
+def show_decision(question: str, explained: dict[str, Any]) -> None:
+    """Print a decision: its figures, what was chosen by rank, and what was nearly."""
+    rows = explained["tools"]
+    chosen = sorted(
+        (row for row in rows if row["chosen"]), key=lambda row: row["fused"]["rank"] if row["fused"] else 0
+    )
+    near = [row for row in rows if row["why"] == "over budget"][:_NEAR]
+    tokens = explained["tokens"]
+    out.print(f"\n[bold]{escape(printable(question))}[/bold]", highlight=False)
+    out.print(
+        f"{len(chosen)} of {explained['available']} tools, {tokens['after']:,} instead of {tokens['before']:,} tokens "
+        f"(estimated), {explained['timings_ms']['route']:.1f} ms, by {explained['mode']} search\n",
+        highlight=False,
+    )
+    table = _decision_table([*chosen, *near])
+    for row in chosen:
+        table.add_row(*_cells(row)[: len(table.columns)])
+    for row in near:
+        table.add_row(*_cells(row)[: len(table.columns)], style="dim")
+    out.print(table)
+    if refused := sum(row["why"] in ("not permitted", "disabled") for row in rows):
+        note = f"\n{refused} tools may not be offered: disabled, or of a risk outside safety.allow"
+        out.print(note, style="dim", highlight=False)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Give what is told done and total; a bar appears with the first report."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=err)
+    task = bar.add_task(what, total=None)
+
+    def report(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _decision_table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = _table()
+    table.add_column("", justify="right", min_width=2)
+    for heading, key in (("tool", "name"), ("why", "why")):
+        table.add_column(heading, no_wrap=True, min_width=max((len(row[key]) for row in rows), default=0))
+    for heading in ("fused", "by meaning", "by word"):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=5)
+    if out.width >= _WIDE:
+        table.add_column("description")
+    return table
+
+
+def _table() -> Table:
+    return Table(box=None, pad_edge=False)
+
+
+def _line(text: str) -> Text:
+    """Give a cell that takes the room that is left and is cut there."""
+    return Text(printable(" ".join(text.split())), no_wrap=True, overflow="ellipsis")
+
+
+def _cells(row: dict[str, Any]) -> list[str | Text]:
+    def channel(name: str) -> str:
+        value = row[name]
+        return "-" if value is None else f"{value['score']:.2f} #{value['rank']}"
+
+    fused = row["fused"]
+    rank = "" if fused is None else str(fused["rank"])
+    score = "-" if fused is None else f"{fused['score']:.3f}"
+    scores = (score, channel("dense"), channel("lexical"))
+    return [rank, row["name"], row["why"], *scores, _line(row["description"])]

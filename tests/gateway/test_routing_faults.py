@@ -1,0 +1,113 @@
+"""Routing that fails, hangs or is not ready never fails a request."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from router.embed.embedder import Embedder
+from router.errors import EncoderError, RouterError
+from router.pipeline import Router
+from router.types import Selection
+from tests.conftest import StartGateway
+from tests.support import inside, tools
+from tests.support.inside import WordEncoder
+from tests.support.upstream import COMPLETION, Upstream
+
+FORTY = tools.distinct(40)
+BODY = b" " + tools.encoded(tools.chat("list the invoices", FORTY)) + b"\n"
+
+
+class Broken(Router):
+    """A core that raises."""
+
+    error: BaseException = RuntimeError("bug")
+
+    def route(self, *args: object, **options: object) -> Selection:
+        """Raise."""
+        raise self.error
+
+
+class Stuck(Router):
+    """A core that does not come back until it is released."""
+
+    released = threading.Event()
+
+    def route(self, *args: Any, **options: Any) -> Selection:
+        """Wait, then route."""
+        self.released.wait(20.0)
+        return super().route(*args, **options)
+
+
+def ask(base_url: str, body: bytes) -> httpx.Response:
+    """Send a chat request."""
+    return httpx.post(f"{base_url}/chat/completions", content=body, timeout=30.0, trust_env=False)
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("bug"), KeyError("x"), RouterError("no"), EncoderError("x"), MemoryError()]
+)
+def test_e06_when_routing_raises_the_request_goes_out_as_it_came(
+    upstream: Upstream, tmp_path: Path, error: BaseException
+) -> None:
+    """A fault in the core, of any kind, costs the trimming and nothing else."""
+    router = Broken(Embedder(WordEncoder()))
+    router.error = error
+    with inside.serve(router, upstream.base_url, tmp_path) as base_url:
+        answer = ask(base_url, BODY)
+    assert (answer.status_code, answer.content) == (200, COMPLETION.body)
+    assert [request.body for request in upstream.requests] == [BODY]
+
+
+def test_c16_when_routing_takes_too_long_the_request_goes_out_as_it_came(upstream: Upstream, tmp_path: Path) -> None:
+    """A core that hangs is not waited for; once it is well again, requests are routed."""
+    Stuck.released.clear()
+    with inside.serve(Stuck(Embedder(WordEncoder())), upstream.base_url, tmp_path, 200.0) as base_url:
+        assert ask(base_url, BODY).content == COMPLETION.body
+        assert upstream.last.body == BODY
+        Stuck.released.set()
+        while upstream.last.body == BODY:
+            ask(base_url, BODY)
+        assert len(upstream.last.tool_names) == 12
+
+
+def test_c16_an_unseen_list_does_not_wait_for_its_vectors(upstream: Upstream, tmp_path: Path) -> None:
+    """300 tools never seen before are chosen by words; the second request begins with the first one's list."""
+    encoder = WordEncoder()
+    encoder.gate.clear()
+    listed = tools.distinct(300)
+    first = [tools.user("export the invoices of the last quarter")]
+    second = [*first, {"role": "assistant", "content": "Yes."}, tools.user("thanks, and now share a playlist")]
+    with inside.serve(Router(Embedder(encoder)), upstream.base_url, tmp_path) as base_url:
+        answer = ask(base_url, tools.encoded(tools.chat(first, listed)))
+        encoder.gate.set()
+        time.sleep(0.5)  # vectors arrive: they must not rewrite the list of a running conversation
+        ask(base_url, tools.encoded(tools.chat(first, listed)))
+        ask(base_url, tools.encoded(tools.chat(second, listed)))
+    lists = [tools.listed(request.body) for request in upstream.requests]
+    assert answer.headers["x-toolfunnel-tools"] == "12/300"
+    assert "export_invoice" in upstream.requests[0].tool_names
+    assert lists[1] == lists[0]
+    assert lists[2][:12] == lists[0]
+
+
+def test_c33_with_default_settings_an_unseen_list_starts_a_conversation(
+    start_gateway: StartGateway, upstream: Upstream
+) -> None:
+    """The same with the real encoder and the default budget: what goes out second begins with what went out first."""
+    gateway = start_gateway(SELECT__BUDGET_MS="400")
+    listed = tools.distinct(300, "new_")
+    first = [tools.user("export the invoices of the last quarter")]
+    second = [*first, {"role": "assistant", "content": "Yes."}, tools.user("and those of this one")]
+    for messages in (first, first, second):
+        gateway.post(tools.chat(messages, listed))
+    lists = [tools.listed(request.body) for request in upstream.requests]
+    assert "new_export_invoice" in upstream.requests[0].tool_names
+    assert lists[1] == lists[0]
+    assert lists[2][: len(lists[0])] == lists[0]
+    assert len(lists[2]) <= 20

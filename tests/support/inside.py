@@ -1,0 +1,88 @@
+"""The data plane served by a real server in this process, with a core that a test makes: for faults no setting has."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import numpy as np
+import uvicorn
+import xxhash
+from starlette.applications import Starlette
+
+from app.gateway import endpoints
+from app.gateway.flow import Gateway
+from app.gateway.forward import Upstream
+from app.registry.snapshot import Snapshots
+from app.registry.store import Registry
+from app.routing import Routing
+from app.settings import SelectSettings, Settings, UpstreamSettings
+from app.telemetry import Telemetry
+from router.pipeline import Router
+from router.types import Vectors
+
+_PATIENCE_S = 20.0
+
+
+class WordEncoder:
+    """Vectors that count words by their digest. Lists of tools wait for `gate`."""
+
+    key = "words"
+    dimension = 64
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def encode(self, texts: list[str]) -> Vectors:
+        """Give unit vectors."""
+        if threading.current_thread().name.startswith("encode-tools"):
+            self.gate.wait(_PATIENCE_S)
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                vectors[row, xxhash.xxh3_64_intdigest(word) % self.dimension] += 1
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1).astype(np.float32)
+
+
+@contextmanager
+def serve(router: Router, provider: str, directory: Path, budget_ms: float = 400.0) -> Iterator[str]:
+    """Serve the data plane with this core and an empty catalogue; give its base URL."""
+    settings = Settings(upstream=UpstreamSettings(base_url=provider), select=SelectSettings(budget_ms=budget_ms))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Gateway]]:
+        registry = await Registry.open(f"sqlite:///{directory / 'inside.db'}")
+        telemetry = Telemetry()
+        snapshots = Snapshots(registry, router.embedder.encoder, telemetry, 60.0)
+        routing, upstream = Routing(router, settings), Upstream(settings.upstream)
+        yield {"gateway": Gateway(settings, snapshots, routing, upstream, telemetry)}
+        await upstream.aclose()
+        routing.close()
+        await registry.close()
+
+    with _running(Starlette(routes=endpoints.routes(), lifespan=lifespan)) as port:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def _running(app: Starlette) -> Iterator[int]:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, loop="asyncio", http="httptools", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="server", daemon=True)
+        thread.start()
+        deadline = time.monotonic() + _PATIENCE_S
+        while not server.started:
+            assert thread.is_alive(), "the server ended"
+            assert time.monotonic() < deadline, "the server does not start"
+            time.sleep(0.01)
+        try:
+            yield int(sock.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join(_PATIENCE_S)
