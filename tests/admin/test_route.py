@@ -164,7 +164,9 @@ def test_route_honours_k(stocked: GatewayProcess, k: int) -> None:
     assert len(explain(stocked, tools.chat(QUESTION), x_toolfunnel_k=str(k))["sent"]) == k + 1
 
 
-@pytest.mark.parametrize(("tags", "expected"), [("search", {"search_contract"}), ("none, search ", {"search_contract"})])
+@pytest.mark.parametrize(
+    ("tags", "expected"), [("search", {"search_contract"}), ("none, search ", {"search_contract"})]
+)
 def test_route_honours_tags(stocked: GatewayProcess, tags: str, expected: set[str]) -> None:
     """x-toolfunnel-tags leaves nothing but tools with one of them; the others are not permitted."""
     decision = explain(stocked, tools.chat(QUESTION), x_toolfunnel_tags=tags)
@@ -277,4 +279,3 @@ def test_route_refuses_what_is_no_chat_request(stocked: GatewayProcess, body: by
     """What the gateway would pass unread is here 400 with the reason."""
     answer = stocked.admin("POST", "/admin/route", content=body)
     refused(answer, 400, "invalid_request", "not a chat request that can be routed: .")
-

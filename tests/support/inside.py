@@ -42,11 +42,12 @@ class WordEncoder:
         """Give unit vectors."""
         if threading.current_thread().name.startswith("encode-tools"):
             self.gate.wait(_PATIENCE_S)
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        for row, text in enumerate(texts):
+        vectors: Vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        for row, text in zip(vectors, texts, strict=True):
             for word in text.lower().split():
-                vectors[row, xxhash.xxh3_64_intdigest(word) % self.dimension] += 1
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1).astype(np.float32)
+                row[xxhash.xxh3_64_intdigest(word.encode()) % self.dimension] += 1
+            row /= max(1.0, float(np.linalg.norm(row)))
+        return vectors
 
 
 @contextmanager
