@@ -121,9 +121,7 @@ def import_tools(
 def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
     config: Config = None,
     tag: Annotated[str | None, typer.Option(help="Only tools with this tag.", callback=_given)] = None,
-    q: Annotated[
-        str | None, typer.Option(help="Only tools with this in name or description.", callback=_given)
-    ] = None,
+    q: Annotated[str | None, typer.Option(help="Only tools with this in name or description.", callback=_given)] = None,
     risk: Annotated[Risk | None, typer.Option(help="Only tools of this risk.")] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100_000,
     as_json: Json = False,
@@ -227,9 +225,9 @@ def demo_upstream(
 
 @app.command()
 def demo(  # noqa: PLR0913, PLR0917 - options
-    catalog: Annotated[
-        Path, typer.Option(help="A folder of catalogue files, or one file.", metavar="PATH")
-    ] = Path("examples/catalog"),
+    catalog: Annotated[Path, typer.Option(help="A folder of catalogue files, or one file.", metavar="PATH")] = Path(
+        "examples/catalog"
+    ),
     model: Annotated[str | None, typer.Option(help="The provider's model, where it serves several.")] = None,
     port: Port = None,
     once: Annotated[bool, typer.Option("--once", help="End after the questions.")] = False,

@@ -8,7 +8,6 @@ the core schema of YAML 1.2: `no`, `12:30` and `2024-05-01` are texts, and a key
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 import yaml
 
+from app import yaml12
 from app.admin import records
 from app.errors import BadRequest, InvalidRecords
 from app.registry.snapshot import Progress, embed_missing
@@ -23,7 +23,6 @@ from app.registry.store import PutResult, Registry
 from router.types import Encoder, Tool
 
 SUFFIXES = (".json", ".jsonl", ".yaml", ".yml")
-_BYTE = re.compile(r" \(byte (\d+)\)$")
 
 
 class ImportFailed(Exception):
@@ -70,9 +69,7 @@ def read_files(paths: Sequence[Path]) -> list[Tool]:
     return tools
 
 
-async def store(
-    registry: Registry, encoder: Encoder, tools: list[Tool], progress: Progress | None = None
-) -> PutResult:
+async def store(registry: Registry, encoder: Encoder, tools: list[Tool], progress: Progress | None = None) -> PutResult:
     """Embed tools, then register them in one transaction: where they are seen, they are found by meaning too."""
     await embed_missing(registry, encoder, tools, progress)
     return await registry.put(tools)
@@ -118,7 +115,8 @@ def _entries(path: Path) -> list[Entry]:
     except OSError as error:
         raise _Unreadable(f"{error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise _Unreadable(f"{_line(error.object, error.start)} is not UTF-8 text") from error
+        number = data.count(b"\n", 0, error.start) + 1
+        raise _Unreadable(f"line {number} is not UTF-8 text") from error
     if not data.strip():
         raise _Unreadable("the file is empty")
     suffix = path.suffix.lower()
@@ -133,8 +131,45 @@ def _entries(path: Path) -> list[Entry]:
 
 
 def _json(data: bytes) -> list[bytes]:
+    text = data.strip()
     try:
-        whole = msgspec.json.decode(data, type=msgspec.Raw | dict[str, msgspec.Raw] if False else msgspec.Raw)
-    except msgspec.MsgspecError as error:
-        raise _Unreadable(_where(str(error), data)) from error
-    raise NotImplementedError(whole)
+        whole = msgspec.json.decode(text, type=dict[str, msgspec.Raw] if text.startswith(b"{") else msgspec.Raw)
+        if text[:1] not in (b"{", b"["):
+            raise _Unreadable("a catalogue is a list of tools or one tool")
+        one = isinstance(whole, dict) and whole.keys() != {"tools"}
+        return [text] if one else records.split(text)
+    except (msgspec.MsgspecError, BadRequest) as error:
+        raise _Unreadable(_why_not_json(data) or str(error)) from error
+
+
+def _why_not_json(data: bytes) -> str:
+    """Say where JSON is broken; nothing when it is not."""
+    try:
+        json.loads(data)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}"
+    return ""
+
+
+def _yaml(data: bytes) -> list[bytes]:
+    try:
+        document = yaml12.load(data)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise _Unreadable(place + ", ".join(filter(None, (error.context, error.problem)))) from error
+    except yaml.YAMLError as error:
+        raise _Unreadable(str(error).splitlines()[0]) from error
+    if document is None:
+        raise _Unreadable("the file is empty")
+    if isinstance(document, dict) and document.keys() == {"tools"}:
+        document = document["tools"]
+    entries = document if isinstance(document, list) else [document]
+    return [_as_json(entry, number) for number, entry in enumerate(entries, start=1)]
+
+
+def _as_json(entry: object, number: int) -> bytes:
+    try:
+        return json.dumps(entry, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise _Unreadable(f"entry {number} cannot be written as JSON: {error}") from error

@@ -89,9 +89,7 @@ def port_to_use(host: str, port: int) -> int:
             probe.bind((_bare(host), port))
         except OSError as error:
             reason = error.strerror or str(error)
-            raise CannotServe(
-                f"Cannot listen on {host}:{port}: {reason}. Choose another port with --port."
-            ) from error
+            raise CannotServe(f"Cannot listen on {host}:{port}: {reason}. Choose another port with --port.") from error
         return int(probe.getsockname()[1])
 
 

@@ -89,9 +89,7 @@ def show_tools(tools: Sequence[Tool]) -> None:
 def show_decision(question: str, explained: dict[str, Any]) -> None:
     """Print a decision: its figures, what was chosen by rank, and what was nearly."""
     rows = explained["tools"]
-    chosen = sorted(
-        (row for row in rows if row["chosen"]), key=lambda row: row["fused"]["rank"] if row["fused"] else 0
-    )
+    chosen = sorted((row for row in rows if row["chosen"]), key=lambda row: row["fused"]["rank"] if row["fused"] else 0)
     near = [row for row in rows if row["why"] == "over budget"][:_NEAR]
     tokens = explained["tokens"]
     out.print(f"\n[bold]{escape(printable(question))}[/bold]", highlight=False)

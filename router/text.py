@@ -55,9 +55,7 @@ def detail(tool: Tool) -> str:
 def searchable(tool: Tool) -> str:
     """Give everything a word can hit: texts, parameters, tags, keywords and example questions."""
     parameters = (f"{split_name(p.name)} {p.description} {' '.join(p.values)}" for p in tool.parameters)
-    return " ".join(
-        [split_name(tool.name), tool.description, *parameters, *tool.tags, *tool.keywords, *tool.examples]
-    )
+    return " ".join([split_name(tool.name), tool.description, *parameters, *tool.tags, *tool.keywords, *tool.examples])
 
 
 def digest(tool: Tool) -> str:

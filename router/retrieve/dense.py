@@ -25,9 +25,7 @@ def rank(
         (first + rows, scores, low)
         for first, part in pool.parts
         if part.index is not None
-        for rows, scores, low in [
-            part.index.search(mixed, part.ready & permitted[first : first + len(part)], depth)
-        ]
+        for rows, scores, low in [part.index.search(mixed, part.ready & permitted[first : first + len(part)], depth)]
         if len(rows)
     ]
     if not found:

@@ -1,0 +1,55 @@
+"""YAML by the core schema of version 1.2, for catalogue files.
+
+PyYAML reads version 1.1, which makes False of `no`, 750 of `12:30`, 8 of `010` and a date of `2024-05-01`: none of it is
+what someone means who writes the values of an enum. And it lets the second of two equal keys win, unseen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+_TAG = "tag:yaml.org,2002:"
+
+
+def load(data: bytes) -> Any:
+    """Read one document.
+
+    Raises:
+        YAMLError: It is not YAML, or a key stands twice in a mapping.
+    """
+    return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader
+
+
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - filled below, as PyYAML does it
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Refuse a key that stands there twice."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
+                )
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_decimal(self, node: yaml.ScalarNode) -> int:
+        """Read digits as a decimal number, whatever the first is."""
+        return int(self.construct_scalar(node))
+
+
+for _kind, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), _first)
+_Loader.add_constructor(f"{_TAG}int", _Loader.construct_decimal)
