@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from threadpoolctl import threadpool_limits
 
 from app import __version__
 from app.admin import endpoints as admin
@@ -93,31 +94,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 @asynccontextmanager
 async def _running(settings: Settings) -> AsyncIterator[State]:
-    registry = await Registry.open(settings.registry.url)
-    encoder = await asyncio.to_thread(make_encoder, settings)
-    telemetry = Telemetry()
-    keeper = _VectorKeeper(registry, encoder)
-    embedder = Embedder(encoder, on_learned=keeper.learned)
-    embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
-    routing = Routing(Router(embedder), settings)
-    snapshots = Snapshots(registry, encoder, telemetry, settings.registry.poll_s)
-    upstream = Upstream(settings.upstream)
-    await snapshots.start()
-    await routing.explain(_WARM_UP, snapshots.catalog, Options())
-    gc.collect()
-    gc.freeze()  # modules, encoder and catalogue live as long as the process: no collection need walk them again
-    _log.info("ready to serve", tools=len(snapshots.catalog), provider=settings.upstream.base_url or "none")
-    try:
+    threadpool_limits(limits=1, user_api="blas")  # requests run beside each other; one must not spin on all cores
+    async with AsyncExitStack() as closing:
+        registry = await Registry.open(settings.registry.url)
+        closing.push_async_callback(registry.close)
+        encoder = await asyncio.to_thread(make_encoder, settings)
+        keeper = _VectorKeeper(registry, encoder)
+        closing.push_async_callback(keeper.finish)
+        embedder = Embedder(encoder, on_learned=keeper.learned)
+        embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
+        routing = Routing(Router(embedder), settings)
+        closing.push_async_callback(asyncio.to_thread, routing.close)
+        upstream = Upstream(settings.upstream)
+        closing.push_async_callback(upstream.aclose)
+        telemetry = Telemetry()
+        snapshots = Snapshots(registry, encoder, telemetry, settings.registry.poll_s)
+        closing.push_async_callback(snapshots.stop)
+        await snapshots.start()
+        await routing.explain(_WARM_UP, snapshots.catalog, Options())
+        gc.collect()
+        gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
+        _log.info("ready to serve", tools=len(snapshots.catalog), provider=settings.upstream.base_url or "none")
         yield {
             "gateway": Gateway(settings, snapshots, routing, upstream, telemetry),
             "admin": AdminService(settings, registry, snapshots, routing, telemetry),
         }
-    finally:
-        await snapshots.stop()
-        await upstream.aclose()
-        await asyncio.to_thread(routing.close)
-        await keeper.finish()
-        await registry.close()
 
 
 class _VectorKeeper:

@@ -1,7 +1,7 @@
 """YAML by the core schema of version 1.2, for catalogue files.
 
-PyYAML reads version 1.1, which makes False of `no`, 750 of `12:30`, 8 of `010` and a date of `2024-05-01`: none of it is
-what someone means who writes the values of an enum. And it lets the second of two equal keys win, unseen.
+PyYAML reads version 1.1, which makes False of `no`, 750 of `12:30`, 8 of `010` and a date of `2024-05-01`: none of it
+is what someone means who writes the values of an enum. And it lets the second of two equal keys win, unseen.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Refuse a key that stands there twice."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
                 )
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
     def construct_decimal(self, node: yaml.ScalarNode) -> int:

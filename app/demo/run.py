@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,11 +15,13 @@ import httpx
 import openai
 from openai.types.chat import ChatCompletionChunk
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
+from app import serving
+from app.demo import DemoFailed
 from app.demo.upstream import MODEL
 from app.settings import Credentials, Settings, override
+from app.terminal import err, out, print_json
 
 QUESTIONS = (
     "Which open bugs are assigned to me in Jira?",
@@ -28,10 +29,9 @@ QUESTIONS = (
     "今週末、東京の天気はどうなりますか？",
 )
 _START_S = 60.0
-
-
-class DemoFailed(Exception):
-    """The demonstration cannot go on; the text says why."""
+_STOP_S = 10.0
+_NO_KEY = "none"
+_TRIES = 3  # at a question that a busy machine could not route in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,13 @@ class Asked:
     route_ms: float
 
 
-def run(settings: Settings, console: Console, *, model: str | None, once: bool, as_json: bool) -> None:
+def run(settings: Settings, *, model: str | None, once: bool, as_json: bool) -> None:
     """Start what is needed, ask, show, and serve until Ctrl-C.
 
     Raises:
         DemoFailed: A server did not start, or the provider refused a question.
     """
-    url = f"http://{settings.server.host}:{settings.server.port}"
+    url = serving.url(settings.server.host, settings.server.port)
     provider, key = settings.upstream.base_url, _caller_key(settings)
     with ExitStack() as started:
         if provider:
@@ -64,21 +64,25 @@ def run(settings: Settings, console: Console, *, model: str | None, once: bool, 
             arguments = ["demo-upstream", "--port", str(port)]
             standin = started.enter_context(_running(arguments, f"http://127.0.0.1:{port}", "/v1/models"))
             override("upstream", "base_url", f"{standin}/v1")
+            model = MODEL
         started.enter_context(_running(["serve"], url, "/readyz"))
-        client = started.enter_context(openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0))
+        http = openai.DefaultHttpxClient(trust_env=False)  # no proxy between us and our own machine
+        client = started.enter_context(
+            openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, http_client=http)
+        )
         admin = started.enter_context(_admin(settings, url))
-        asked = [_ask(client, admin, model or MODEL, question) for question in QUESTIONS]
-        show(asked, console, model=model if provider else None, as_json=as_json)
+        asked = [_ask(client, admin, model, question) for question in QUESTIONS]
+        show(asked, model=model if provider else None, as_json=as_json)
         if not once:
-            console.print(f"\nThe gateway serves at [bold]{url}/v1[/bold] until Ctrl-C.")
-            console.print(f"Admin API: {url}/admin/docs   Figures: {url}/admin/stats")
+            err.print(f"\nThe gateway serves at [bold]{url}/v1[/bold] until Ctrl-C.", highlight=False)
+            err.print(f"Admin API: {url}/admin/docs   Figures: {url}/admin/stats", highlight=False)
             _wait()
 
 
-def show(asked: list[Asked], console: Console, *, model: str | None, as_json: bool) -> None:
+def show(asked: list[Asked], *, model: str | None, as_json: bool) -> None:
     """Print the table, or JSON."""
     if as_json:
-        console.print_json(json.dumps([asdict(a) for a in asked], ensure_ascii=False))
+        print_json({"model": model or MODEL, "questions": [asdict(a) for a in asked]})
         return
     table = Table(title_justify="left", padding=(0, 1, 0, 0), box=SIMPLE)
     table.add_column("question", min_width=16, overflow="fold")
@@ -89,9 +93,9 @@ def show(asked: list[Asked], console: Console, *, model: str | None, as_json: bo
     for a in asked:
         tokens = f"{a.tokens_before:,} → {a.tokens_after:,}"
         table.add_row(a.question, f"{a.catalogue:,} → {a.sent}", a.called, tokens, f"{a.route_ms:.1f} ms")
-    console.print(f"\nModel: {model or 'a stand-in, for no provider is configured'}", highlight=False)
-    console.print(table)
-    console.print(
+    out.print(f"\nModel: {model or f'{MODEL}, a stand-in: no provider is configured'}", markup=False, highlight=False)
+    out.print(table)
+    out.print(
         f"Tokens are estimates; before: all {asked[0].available:,} tools that may be offered "
         "(safety.allow decides which risks may).",
         style="dim",
@@ -99,32 +103,43 @@ def show(asked: list[Asked], console: Console, *, model: str | None, as_json: bo
     )
 
 
-def _model_of(provider: str, key: str | None) -> str:
+def _model_of(provider: str, key: str) -> str:
     """Ask a provider for its model; one that serves several must be told which."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
+    url = f"{provider.rstrip('/')}/models"
     try:
-        answer = httpx.get(f"{provider.rstrip('/')}/models", headers=headers, timeout=10.0, trust_env=False)
+        answer = httpx.get(url, headers={"authorization": f"Bearer {key}"}, timeout=10.0, trust_env=False)
         answer.raise_for_status()
         names = [str(entry["id"]) for entry in answer.json()["data"]]
-    except (httpx.HTTPError, KeyError, TypeError, ValueError) as error:
-        raise DemoFailed(f"The provider does not list its models ({error}); name one with --model.") from error
+    except httpx.TransportError as error:
+        raise DemoFailed(f"The provider at {provider} cannot be reached: {error}. See upstream.base_url.") from error
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        raise DemoFailed(f"GET {url} was answered with {code}{_advice(code)}; or name a model with --model.") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise DemoFailed(f"{url} does not list models; name one with --model.") from error
     if len(names) != 1:
-        raise DemoFailed(f"The provider serves {len(names)} models; name one with --model, such as {names[:3]}.")
+        some = f", such as {', '.join(names[:3])}" if names else ""
+        raise DemoFailed(f"The provider serves {len(names)} models; name one with --model{some}.")
     return names[0]
+
+
+def _advice(status: int) -> str:
+    return ": set OPENAI_API_KEY to the provider's key" if status in (401, 403) else ""
 
 
 def _ask(client: openai.OpenAI, admin: httpx.Client, model: str, question: str) -> Asked:
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": question}]}
-    try:
-        with client.chat.completions.with_streaming_response.create(**body, stream=True) as answer:
-            headers = answer.headers
-            called = _called(answer.parse())
-    except openai.APIError as error:
-        raise DemoFailed(f"The provider refused the question: {error.message}") from error
-    decision = admin.post("/admin/route", json=body).raise_for_status().json()
-    tools = admin.get("/admin/stats").raise_for_status().json()["catalog"]["tools"]
-    if "x-toolfunnel-tools" not in headers:
+    for _ in range(_TRIES):
+        headers, called = _answer(client, body)
+        if "x-toolfunnel-tools" in headers:
+            break
+    else:
         raise DemoFailed("The question went out unrouted: this machine was too busy to route it in time. Try again.")
+    try:
+        decision = admin.post("/admin/route", json=body).raise_for_status().json()
+        tools = admin.get("/admin/stats").raise_for_status().json()["catalog"]["tools"]
+    except httpx.HTTPError as error:
+        raise DemoFailed(f"The gateway's admin API failed: {error}") from error
     sent, _, available = headers["x-toolfunnel-tools"].partition("/")
     return Asked(
         question=question,
@@ -138,6 +153,18 @@ def _ask(client: openai.OpenAI, admin: httpx.Client, model: str, question: str) 
     )
 
 
+def _answer(client: openai.OpenAI, body: dict[str, Any]) -> tuple[Mapping[str, str], str]:
+    """Ask as an application would, streaming; give the headers and the names of the tools called."""
+    try:
+        with client.chat.completions.with_streaming_response.create(**body, stream=True) as answer:
+            return answer.headers, _called(answer.parse())
+    except openai.APIStatusError as error:
+        advice = _advice(error.status_code)
+        raise DemoFailed(f"The provider refused the question: {error.message}{advice}") from error
+    except openai.APIError as error:
+        raise DemoFailed(f"The provider did not answer the question: {error.message}") from error
+
+
 def _called(stream: Iterable[ChatCompletionChunk]) -> str:
     names = [
         call.function.name
@@ -149,14 +176,19 @@ def _called(stream: Iterable[ChatCompletionChunk]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _caller_key(settings: Settings) -> str | None:
-    """Give the key that a caller shows; None leaves it to the client, which looks into OPENAI_API_KEY."""
+def _caller_key(settings: Settings) -> str:
+    """Give the key that a caller shows: one of ours, the provider's, or what the official client finds itself."""
     if settings.upstream.credentials is Credentials.MANAGED:
         keys = settings.callers.keys
-        return keys[0].get_secret_value() if keys else "demo"
+        return keys[0].get_secret_value() if keys else _NO_KEY
+    if not settings.upstream.base_url:
+        return _NO_KEY
     if settings.upstream.api_key is not None:
         return settings.upstream.api_key.get_secret_value()
-    return None if settings.upstream.base_url else "demo"
+    try:
+        return openai.OpenAI().api_key  # reads OPENAI_API_KEY
+    except openai.OpenAIError:
+        return _NO_KEY  # a provider of one's own may need none
 
 
 def _admin(settings: Settings, url: str) -> httpx.Client:
@@ -172,14 +204,16 @@ def _running(arguments: list[str], url: str, path: str) -> Iterator[str]:
     Raises:
         DemoFailed: It ended, or did not answer in time.
     """
-    process = subprocess.Popen([sys.executable, "-m", "app.cli", *arguments])  # noqa: S603 - our own command
+    # -P: a folder `app` of whoever runs this is not ours. A group of its own: Ctrl-C reaches us alone, we end the rest.
+    command = [sys.executable, "-P", "-m", "app.cli", *arguments]
+    process = subprocess.Popen(command, stdout=sys.stderr, process_group=0)  # noqa: S603 - our own
     try:
         _until_ready(process, f"{url}{path}", " ".join(arguments))
         yield url
     finally:
         process.terminate()
         try:
-            process.wait(timeout=10.0)
+            process.wait(timeout=_STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -189,7 +223,7 @@ def _until_ready(process: subprocess.Popen[bytes], url: str, name: str) -> None:
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise DemoFailed(f"'toolfunnel {name}' ended with exit code {process.returncode}; see above.")
+            raise DemoFailed(f"'toolfunnel {name}' ended with exit code {process.returncode}; its message is above.")
         try:
             if httpx.get(url, timeout=1.0, trust_env=False).is_success:
                 return
