@@ -1,8 +1,7 @@
 """A stand-in for a model: speaks Chat Completions, and says in its name and its words that it is none.
 
 Of the tools it is given it calls the one that the request names, else the one whose text is nearest to the last
-question, with made-up arguments. It
-exists so that the way of a request can be seen without a provider.
+question, with made-up arguments. It exists so that the way of a request can be seen without a provider.
 """
 
 from __future__ import annotations
@@ -66,13 +65,13 @@ def answer(body: dict[str, Any], encoder: Encoder) -> dict[str, Any]:
     messages, choice = body["messages"], body.get("tool_choice")
     tools = _readable(body)
     if messages[-1].get("role") == "tool":
-        return _words("the tool has answered, thank you.")
+        return _words(": the tool has answered, thank you.")
     if not tools:
-        return _words("and was given no tools to call.")
+        return _words(" and was given no tools to call.")
     if choice == "none":
-        return _words("and was told to call no tool.")
+        return _words(" and was told to call no tool.")
     chosen = _named(tools, choice) or _nearest(_question(messages), tools, encoder)
-    return _words(f"Of the {len(tools)} tools I was given, the nearest is: ") | {
+    return _words(f". Of the {len(tools)} tools I was given, the nearest is: ") | {
         "tool_calls": [
             {
                 "id": f"call_standin_{len(messages)}",
@@ -111,9 +110,8 @@ def _readable(body: dict[str, Any]) -> list[Tool]:
     return [tool for tool in tools if tool.kind is Kind.FUNCTION]
 
 
-def _words(text: str) -> dict[str, Any]:
-    separator = " " if text.startswith("and") else ": " if text[0].islower() else ". "
-    return {"role": "assistant", "content": f"I am a stand-in, not a model{separator}{text}"}
+def _words(rest: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": f"I am a stand-in, not a model{rest}"}
 
 
 def _named(tools: list[Tool], choice: object) -> Tool | None:

@@ -17,7 +17,7 @@ from app.gateway.relay import relay
 from app.registry.snapshot import Snapshots
 from app.routing import Routed, Routing
 from app.settings import Settings
-from app.telemetry import Telemetry, Usage
+from app.telemetry import BrokenOff, Telemetry, Usage
 
 _CLIENT_GONE = 499  # nginx's number for it; never sent, only counted
 
@@ -66,6 +66,9 @@ async def chat(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -> 
         answer.usage.status = _CLIENT_GONE
     except GatewayError as error:
         await _refuse(answer, error)
+    except BrokenOff:
+        answer.usage.failure = "upstream_broke_off"
+        raise
     finally:
         account(answer.usage, gateway.telemetry)
 

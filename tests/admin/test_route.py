@@ -85,7 +85,7 @@ def test_route_lists_the_sent_in_their_order_and_the_others_by_rank(stocked: Gat
     [
         ("ask_operator", True, "pinned"),
         ("compare_contract", True, "retrieved"),
-        ("list_recipe", False, "over budget"),
+        ("list_candidate", False, "over budget"),
         ("erase_contract", False, "not permitted"),
         ("old_contract", False, "disabled"),
     ],
@@ -105,21 +105,25 @@ def test_route_ranks_nothing_that_may_not_be_offered(stocked: GatewayProcess, na
 
 def test_route_says_forced(stocked: GatewayProcess) -> None:
     """What tool_choice names is sent because it is forced."""
-    choice = {"type": "function", "function": {"name": "list_recipe"}}
-    found = row(explain(stocked, tools.chat(QUESTION, tool_choice=choice)), "list_recipe")
+    choice = {"type": "function", "function": {"name": "list_candidate"}}
+    found = row(explain(stocked, tools.chat(QUESTION, tool_choice=choice)), "list_candidate")
     assert (found["chosen"], found["why"]) == (True, "forced")
 
 
 def test_route_says_history_and_grown(stocked: GatewayProcess) -> None:
     """A tool that was called is history; one that a new subject needs has grown onto the list."""
-    messages = [tools.user(QUESTION), *tools.called("list_recipe"), tools.user("Book a hotel room for me")]
+    messages = [
+        tools.user(QUESTION),
+        *tools.called("list_candidate"),
+        tools.user("Plan an advertising campaign by newsletter"),
+    ]
     first = explain(stocked, tools.chat(QUESTION))["sent"]
     decision = explain(stocked, tools.chat(messages))
-    assert row(decision, "list_recipe")["why"] == "history"
+    assert row(decision, "list_candidate")["why"] == "history"
     grown = [row["name"] for row in decision["tools"] if row["why"] == "grown"]
-    assert "create_hotel_room" in grown or any(name.endswith("_hotel_room") for name in grown)
+    assert any(name.endswith("_campaign") for name in grown)
     assert decision["sent"][: len(first)] == first
-    assert [part["text"] for part in decision["query"]] == ["Book a hotel room for me", QUESTION]
+    assert [part["text"] for part in decision["query"]] == ["Plan an advertising campaign by newsletter", QUESTION]
 
 
 def test_route_says_clients_own_and_whose_definition_wins(stocked: GatewayProcess) -> None:
@@ -165,7 +169,7 @@ def test_route_honours_k(stocked: GatewayProcess, k: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tags", "expected"), [("search", {"search_contract"}), ("none, search ", {"search_contract"})]
+    ("tags", "expected"), [("search", {"search_contract"}), ("none, search,", {"search_contract"})]
 )
 def test_route_honours_tags(stocked: GatewayProcess, tags: str, expected: set[str]) -> None:
     """x-toolfunnel-tags leaves nothing but tools with one of them; the others are not permitted."""
@@ -226,8 +230,14 @@ def test_route_tells_when_the_list_is_left_alone(
     [
         tools.chat(QUESTION),
         tools.chat("契約書を比較して", tools.distinct(40, "my_")),
-        tools.chat([tools.user(QUESTION), *tools.called("list_recipe"), tools.user("Book a hotel room for me")]),
-        tools.chat(QUESTION, tool_choice={"type": "function", "function": {"name": "list_recipe"}}),
+        tools.chat(
+            [
+                tools.user(QUESTION),
+                *tools.called("list_candidate"),
+                tools.user("Plan an advertising campaign by newsletter"),
+            ]
+        ),
+        tools.chat(QUESTION, tool_choice={"type": "function", "function": {"name": "list_candidate"}}),
         tools.chat([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]),
         tools.chat("Run code on a contract", functions=[tools.function("mine")["function"]]),
     ],

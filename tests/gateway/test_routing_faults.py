@@ -96,10 +96,10 @@ def test_c16_an_unseen_list_does_not_wait_for_its_vectors(upstream: Upstream, tm
     assert lists[2][:12] == lists[0]
 
 
-def test_c33_with_default_settings_an_unseen_list_starts_a_conversation(
+def test_c33_an_unseen_list_starts_a_conversation(
     start_gateway: StartGateway, upstream: Upstream
 ) -> None:
-    """The same with the real encoder and the default budget: what goes out second begins with what went out first."""
+    """The same with the real encoder: what goes out second begins with what went out first."""
     gateway = start_gateway(SELECT__BUDGET_MS="400")
     listed = tools.distinct(300, "new_")
     first = [tools.user("export the invoices of the last quarter")]

@@ -1,0 +1,276 @@
+"""app/wire/chat.py: reading a Chat Completions request, and replacing its tool list and nothing else."""
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.wire import chat, tool_object
+from app.wire.chat import AmbiguousBody, Unreadable
+from router.types import Kind, Tool, Turn
+from tests.support import tools
+from tests.unit.wire.test_members import TEXTS, VALUES, gap, string, written
+
+OTHER_KEYS = TEXTS.filter(lambda key: key not in {"messages", "tools", "tool_choice", "functions", "function_call"})
+MARKERS = st.none() | st.just({"type": "ephemeral"}) | st.just({"type": "ephemeral", "ttl": "1h"})
+
+
+def parsed(messages: Any, **fields: Any) -> chat.ChatRequest:
+    """Read a request with these messages."""
+    return chat.parse(json.dumps({"messages": messages, **fields}).encode())
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> tuple[bytes, bytes, bytes, list[bytes]]:
+    """Give a body with a tool list: what stands before it, the list, what stands after it, and its entries."""
+    random = draw(st.randoms(use_true_random=False))
+    others = list(draw(st.dictionaries(OTHER_KEYS, VALUES, max_size=4)).items())
+    pairs = [(key, written(value, random)) for key, value in [*others, ("messages", [tools.user("hi")])]]
+    random.shuffle(pairs)
+    entries = draw(st.lists(entry_texts(random), min_size=1, max_size=5))
+    place = draw(st.integers(0, len(pairs)))
+    before = "".join(f"{gap(random)}{string(key, random)}:{value}{gap(random)}," for key, value in pairs[:place])
+    after = "".join(f",{gap(random)}{string(key, random)}{gap(random)}:{value}" for key, value in pairs[place:])
+    head = f"{gap(random)}{{{before}{gap(random)}{string('tools', random)}{gap(random)}:{gap(random)}"
+    listed = f"[{','.join(gap(random) + entry + gap(random) for entry in entries)}]"
+    tail = f"{gap(random)}{after}}}{gap(random)}"
+    return head.encode(), listed.encode(), tail.encode(), [entry.encode() for entry in entries]
+
+
+def entry_texts(random: Random) -> st.SearchStrategy[str]:
+    """Give tool objects as some serialiser might write them, some with a marker."""
+    return st.builds(
+        lambda name, marker, extra: written(
+            tools.function(name, **extra, **({} if marker is None else {"cache_control": marker})), random
+        ),
+        st.from_regex(r"[a-z]{1,6}", fullmatch=True),
+        MARKERS,
+        st.dictionaries(st.just("x"), VALUES, max_size=1),
+    )
+
+
+@given(parts=bodies(), data=st.data())
+def test_splice_replaces_the_list_and_nothing_else(
+    parts: tuple[bytes, bytes, bytes, list[bytes]], data: st.DataObject
+) -> None:
+    """Every byte outside the list is the client's; the kept entries are too, but for markers that moved there."""
+    head, listed, tail, entries = parts
+    request = chat.parse(head + listed + tail)
+    own = chat.read_tools(request)
+    assert request.tools == listed
+    assert [tool.definition for tool in own] == entries
+    kept = data.draw(st.lists(st.sampled_from(own), min_size=1, unique_by=id))
+    sent = chat.splice(request, kept, own)
+    assert sent.startswith(head)
+    assert sent.endswith(tail)
+    for tool, raw in zip(kept, tools.listed(sent), strict=True):
+        assert raw == tool.definition or (tool.marker is None and raw.startswith(tool.definition.rstrip()[:-1]))
+
+
+@given(parts=bodies(), data=st.data())
+def test_splice_keeps_the_number_of_markers(
+    parts: tuple[bytes, bytes, bytes, list[bytes]], data: st.DataObject
+) -> None:
+    """Markers are neither lost nor made, as long as there are tools enough to carry them."""
+    request = chat.parse(b"".join(parts[:3]))
+    own = chat.read_tools(request)
+    kept = data.draw(st.lists(st.sampled_from(own), min_size=1, unique_by=id))
+    sent = json.loads(chat.splice(request, kept, own))["tools"]
+    before = sum(tool.marker is not None for tool in own)
+    assert sum("cache_control" in tool for tool in sent) == min(before, len(kept))
+
+
+@given(parts=bodies())
+def test_splice_of_the_same_list_changes_no_value(parts: tuple[bytes, bytes, bytes, list[bytes]]) -> None:
+    """With all tools kept, the result means what the body meant."""
+    body = b"".join(parts[:3])
+    request = chat.parse(body)
+    own = chat.read_tools(request)
+    assert json.loads(chat.splice(request, own, own)) == json.loads(body)
+
+
+TOOL = tool_object.read(tools.encoded(tools.function("t")))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"messages":[] }\n', b'{"messages":[] ,"tools":[T]}\n'),
+        (b'{"tools":null,"messages":[]}', b'{"tools":[T],"messages":[]}'),
+        (b'{"messages":[],"functions": []}', None),
+        (b'{"messages":[],"x":"}"}', b'{"messages":[],"x":"}","tools":[T]}'),
+    ],
+)
+def test_splice_adds_a_list_where_there_is_none(body: bytes, expected: bytes | None) -> None:
+    """A list is added at the end, or in the place of `null`; an empty one is left to the provider."""
+    request = chat.parse(body)
+    assert request.routable == (expected is not None)
+    if expected is not None:
+        assert chat.splice(request, [TOOL], []) == expected.replace(b"T", TOOL.definition)
+
+
+def test_splice_writes_legacy_entries_into_a_legacy_list() -> None:
+    """The client's own entries stay as they are, registered tools become entries of the same form."""
+    request = chat.parse(b'{"messages":[],"functions":[{"name":"a" },{"name":"b"}]}')
+    own = chat.read_tools(request)
+    sent = chat.splice(request, [own[0], TOOL], own)
+    assert (
+        sent == b'{"messages":[],"functions":[{"name":"a" },' + tools.encoded(tools.function("t")["function"]) + b"]}"
+    )
+
+
+def test_splice_never_makes_an_empty_list() -> None:
+    """An empty selection is a mistake of the caller's."""
+    with pytest.raises(ValueError, match="empty"):
+        chat.splice(chat.parse(b'{"messages":[]}'), [], [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"\xef\xbb\xbf{}",
+        b'{"tools":[]}',
+        b'{"messages":{}}',
+        b'{"messages":[7]}',
+        b'{"messages":[{}]}',
+        b'{"messages":[{"role":"assistant","tool_calls":7}]}',
+        b'{"messages":[],"tools":{}}',
+        b'{"messages":[],"tools":"x"}',
+        b'{"messages":[],"functions":7}',
+        b'{"a":1,"a":2,"messages":[]}',
+    ],
+)
+def test_parse_refuses_what_it_cannot_read(body: bytes) -> None:
+    """What is not a chat request as far as routing is concerned is not one to route."""
+    with pytest.raises(Unreadable):
+        chat.parse(body)
+
+
+@pytest.mark.parametrize("key", ["messages", "tools", "tool_choice", "functions", "function_call"])
+def test_parse_refuses_a_key_about_tools_that_stands_twice(key: str) -> None:
+    """A request of which the provider might read another list than the gateway is not sent."""
+    with pytest.raises(AmbiguousBody, match=key):
+        chat.parse(f'{{"messages":[],"{key}":null,"{key}":[]}}'.encode())
+
+
+@pytest.mark.parametrize("entry", [b"7", b"{}", b'{"type":"function","function":{}}'])
+def test_read_tools_refuses_a_malformed_entry(entry: bytes) -> None:
+    """One bad entry makes the whole list unreadable."""
+    request = chat.parse(b'{"messages":[],"tools":[' + tools.encoded(tools.function("a")) + b"," + entry + b"]}")
+    with pytest.raises(Unreadable, match="tools"):
+        chat.read_tools(request)
+
+
+def test_read_tools_gives_nothing_where_there_is_no_list() -> None:
+    """No list is no tools."""
+    assert chat.read_tools(parsed([])) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("hi ", "hi"),
+        ([{"type": "text", "text": " a"}, {"type": "image_url"}, {"text": "b"}, {"type": "text", "text": 7}], "a\nb"),
+        ([{"type": "input_audio", "input_audio": {"data": "x"}}], ""),
+        (None, ""),
+        (7, ""),
+        ({"text": "x"}, ""),
+        ([7, "x", None], ""),
+    ],
+)
+def test_conversation_takes_text_from_strings_and_parts(content: Any, text: str) -> None:
+    """Only text says anything to search with; what is not understood says nothing."""
+    assert parsed([{"role": "user", "content": content}]).conversation.turns == (Turn(text),)
+
+
+def test_conversation_joins_messages_of_one_turn() -> None:
+    """User messages in a row are one turn; other roles end it, and say nothing themselves."""
+    messages = [
+        {"role": "system", "content": "s"},
+        tools.user("a"),
+        tools.user("b"),
+        {"role": "assistant", "content": "c"},
+        tools.user("d"),
+    ]
+    assert parsed(messages).conversation.turns == (Turn("a\nb"), Turn("d"))
+
+
+def test_conversation_notes_the_calls_of_a_turn() -> None:
+    """Calls of functions and custom tools, legacy ones and their answers count to the turn before them, once each."""
+    messages = [
+        *tools.called("early"),
+        tools.user("a"),
+        *tools.called("f"),
+        *tools.called("f"),
+        {"role": "assistant", "tool_calls": [{"type": "custom", "custom": {"name": "c"}}, {"function": None}, {}]},
+        {"role": "assistant", "function_call": {"name": "g"}},
+        {"role": "function", "name": "h", "content": "x"},
+        {"role": "tool", "name": "no", "content": "x"},
+    ]
+    assert parsed(messages).conversation.turns == (Turn("", ("early",)), Turn("a", ("f", "c", "g", "h")))
+
+
+@pytest.mark.parametrize(
+    ("choice", "forced"),
+    [
+        ({"type": "function", "function": {"name": "z"}}, ("z",)),
+        ({"type": "custom", "custom": {"name": "z"}}, ("z",)),
+        (
+            {"type": "allowed_tools", "allowed_tools": {"tools": [{"function": {"name": "a"}}, {"name": "b"}, 7]}},
+            ("a", "b"),
+        ),
+        ("required", ()),
+        ({"type": "function", "function": 7}, ()),
+        ({"allowed_tools": {"tools": 7}}, ()),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_forced_are_the_names_that_a_choice_demands(choice: Any, forced: tuple[str, ...]) -> None:
+    """Every form of `tool_choice` is read; an unknown one demands nothing."""
+    assert parsed([], tool_choice=choice).forced == forced
+
+
+def test_forced_takes_a_legacy_call() -> None:
+    """`function_call` demands as `tool_choice` does."""
+    assert parsed([], functions=[], function_call={"name": "z"}).forced == ("z",)
+
+
+@pytest.mark.parametrize(
+    ("fields", "routable"),
+    [
+        ({}, True),
+        ({"tools": None}, True),
+        ({"tools": []}, False),
+        ({"functions": []}, False),
+        ({"tools": [tools.function("a")], "functions": [{"name": "b"}]}, False),
+        ({"tool_choice": "none"}, False),
+        ({"function_call": "none"}, False),
+        ({"tool_choice": "auto"}, True),
+    ],
+)
+def test_routable_leaves_alone_what_is_the_providers_matter(fields: dict[str, Any], routable: bool) -> None:
+    """An empty list, both lists, or a choice of none: the list stays as it is."""
+    assert parsed([], **fields).routable == routable
+
+
+def test_kinds_are_what_the_list_can_hold() -> None:
+    """A legacy list holds functions only."""
+    assert parsed([], functions=[{"name": "a"}]).kinds == {Kind.FUNCTION}
+    assert parsed([]).kinds == {Kind.FUNCTION, Kind.CUSTOM}
+
+
+def test_splice_moves_markers_from_the_back() -> None:
+    """The marker of a tool that goes moves to the last tool without one."""
+    own = tuple(
+        Tool(name, tools.encoded(tools.function(name)), marker=marker)
+        for name, marker in [("a", None), ("b", b"1"), ("c", None), ("d", b"2")]
+    )
+    request = chat.parse(b'{"messages":[]}')
+    sent = json.loads(chat.splice(request, own[:3], own))["tools"]
+    assert [tool.get("cache_control") for tool in sent] == [None, None, 2]
