@@ -66,9 +66,7 @@ class InvalidRecords(GatewayError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         first = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        super().__init__(
-            f"Nothing was imported: entry {first.index} ({first.name or 'no name'}): {first.reason}{more}"
-        )
+        super().__init__(f"Nothing was imported: entry {first.index} ({first.name or 'no name'}): {first.reason}{more}")
         self.problems = tuple(problems)
 
 

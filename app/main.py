@@ -80,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url="/admin/docs",
         openapi_url="/admin/openapi.json",
+        swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
     )
     app.router.routes.extend(gateway.routes())
@@ -168,7 +169,9 @@ def _on_validation_error(_: Request, error: Exception) -> Response:
 def _on_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
-    return _answer(str(error.detail), Answer(error.status_code, "invalid_request_error", code))
+    answer = _answer(str(error.detail), Answer(error.status_code, "invalid_request_error", code))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _on_bug(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged by the server

@@ -85,9 +85,7 @@ class Routing:
         if not done:
             job.cancel()
             job.add_done_callback(_forget)
-            _log.warning(
-                "routing took too long; the request went out as it came", route_ms=round(route_ms, 1)
-            )
+            _log.warning("routing took too long; the request went out as it came", route_ms=round(route_ms, 1))
             return Routed(body, "timeout", route_ms=route_ms)
         routed = job.result()
         return Routed(routed.body, routed.outcome, routed.selection, route_ms)
@@ -98,8 +96,7 @@ class Routing:
         Raises:
             BadRequest: The body is not a chat request.
         """
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._explain, body, catalog, options)
+        return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
 
     def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str, deadline: float) -> Routed:
         try:

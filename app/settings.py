@@ -132,9 +132,7 @@ class UpstreamSettings(_Section):
         gt=0,
         description="Seconds without a byte from the provider before giving up; null waits for the caller.",
     )
-    max_connections: int = Field(
-        1000, ge=1, description="Connections to the provider that may be open at once."
-    )
+    max_connections: int = Field(1000, ge=1, description="Connections to the provider that may be open at once.")
 
     @model_validator(mode="after")
     def _check(self) -> UpstreamSettings:
@@ -143,9 +141,7 @@ class UpstreamSettings(_Section):
         if self.base_url and not _BASE_URL.fullmatch(self.base_url):
             raise ValueError("base_url is scheme, host, port and path: no query, no fragment, no user name")
         if self.credentials is Credentials.MANAGED and self.base_url and self.api_key is None:
-            raise ValueError(
-                "credentials: managed needs upstream.api_key, the key that the provider is shown"
-            )
+            raise ValueError("credentials: managed needs upstream.api_key, the key that the provider is shown")
         return self
 
 
@@ -198,9 +194,7 @@ class SelectSettings(_Section):
     """`select`: how many tools, how fast."""
 
     initial: int = Field(12, ge=1, le=128, description="Tools chosen at the first turn of a conversation.")
-    max: int = Field(
-        20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew."
-    )
+    max: int = Field(20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew.")
     budget_ms: float = Field(
         50.0,
         gt=0,
@@ -233,9 +227,7 @@ class SafetySettings(_Section):
 class LogSettings(_Section):
     """`log`: what is written to standard error."""
 
-    level: str = Field(
-        "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error."
-    )
+    level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     format: LogFormat = Field(LogFormat.CONSOLE, description="console for people, json for machines.")
 
 

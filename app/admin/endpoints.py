@@ -23,7 +23,7 @@ from app.errors import BadRequest, BodyTooLarge, Unauthorized
 from app.settings import Settings
 
 
-def service(request: Request) -> AdminService:
+async def service(request: Request) -> AdminService:
     """Give the service that `main` wired."""
     wired: AdminService = request.state.admin
     return wired
@@ -32,7 +32,7 @@ def service(request: Request) -> AdminService:
 Service = Annotated[AdminService, Depends(service)]
 
 
-def authorise(request: Request, service: Service) -> None:
+async def authorise(request: Request, service: Service) -> None:
     """Ask for the admin key.
 
     Raises:

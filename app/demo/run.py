@@ -24,9 +24,9 @@ from app.settings import Credentials, Settings, override
 from app.terminal import err, out, print_json
 
 QUESTIONS = (
-    "Which open bugs are assigned to me in Jira?",
+    "Find the open Jira bugs assigned to me, highest priority first",
     "帮我查一下明天北京到上海的高铁票",
-    "今週末、東京の天気はどうなりますか？",
+    "東京に今出ている気象警報はありますか？",
 )
 _START_S = 60.0
 _STOP_S = 10.0

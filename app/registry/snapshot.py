@@ -9,6 +9,7 @@ now never keeps a catalogue from being shown: that a tool is gone or disabled mu
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ _log = structlog.get_logger()
 
 _AT_ONCE = 64  # as many new tools are embedded before a write returns: about a third of a second
 _CHUNK = 32
+_MANY = 1_000
 _RETRY_S = 5.0
 
 Progress = Callable[[int, int], None]
@@ -123,6 +125,8 @@ class Snapshots:
         self._entries = {entry.tool.name: entry for entry in entries}
         self._rows = {e.digest: i for i, e in enumerate(entries) if catalog.ready[i]}
         self._matrix = matrix
+        if len(catalog) > len(self.catalog) + _MANY:
+            gc.freeze()  # a collection that walks a large catalogue stops the process for a second
         self.catalog, self._generation, self.loaded = catalog, generation, True
         self._builds += 1
         self._telemetry.catalog(len(catalog), self.pending)

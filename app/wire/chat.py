@@ -164,7 +164,7 @@ def _conversation(found: dict[str, members.Member]) -> Conversation:
         raise Unreadable("there are no messages")
     try:
         messages = _MESSAGES.decode(member.raw)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(f"messages: {error}") from error
     turns: list[Turn] = []
     speaking = False
@@ -184,14 +184,12 @@ def _conversation(found: dict[str, members.Member]) -> Conversation:
 
 def _text(content: msgspec.Raw) -> str:
     """Give the text of a string or of the text parts of a list; other parts say nothing to search with."""
-    value = msgspec.json.decode(content)
+    value = _decoded(content)
     if isinstance(value, str):
         return value.strip()
     if not isinstance(value, list):
         return ""
-    parts = [
-        part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"
-    ]
+    parts = [part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"]
     return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
 
 
@@ -206,7 +204,19 @@ def _called(message: _Message) -> list[str]:
 
 def _choice(found: dict[str, members.Member]) -> object:
     member = found.get("tool_choice") or found.get("function_call")
-    return None if member is None else msgspec.json.decode(member.raw)
+    return None if member is None else _decoded(member.raw)
+
+
+def _decoded(raw: bytes | msgspec.Raw) -> object:
+    """Give a value.
+
+    Raises:
+        Unreadable: A number in it is too large to be read.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Unreadable(str(error)) from error
 
 
 def _forced(choice: object) -> tuple[str, ...]:

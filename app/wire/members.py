@@ -46,6 +46,8 @@ def read(text: bytes) -> dict[str, Member]:
         DuplicateKeys: A key stands there twice.
     """
     try:
+        if not text.isascii():
+            text.decode()  # the decoder does not look into what it leaves raw
         values = _DECODER.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotAnObject(str(error)) from error
@@ -80,6 +82,14 @@ def _value_start(text: bytes, position: int) -> int:
 
 
 def _duplicates(text: bytes) -> frozenset[str]:
-    pairs: list[tuple[str, object]] = json.loads(text, object_pairs_hook=lambda found: found)
+    """Give the keys that stand there twice.
+
+    Raises:
+        NotAnObject: The text is nested too deeply.
+    """
+    try:
+        pairs: list[tuple[str, object]] = json.loads(text, object_pairs_hook=lambda found: found)
+    except RecursionError as error:
+        raise NotAnObject(str(error)) from error
     seen: set[str] = set()
     return frozenset(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -121,6 +122,7 @@ def test_a_sudden_end_in_a_batch_leaves_none_or_all(start_gateway: StartGateway,
         time.sleep(0.1)
     else:
         _wait_for(journal.exists)
+        time.sleep(random.uniform(0, 0.1) if moment == "writing" else 0)
         if moment == "written":
             _wait_for(lambda: not journal.exists())
     gateway.process.kill()
@@ -131,9 +133,8 @@ def test_a_sudden_end_in_a_batch_leaves_none_or_all(start_gateway: StartGateway,
     assert count in ((10_000,) if moment == "written" else (0, 10_000))
 
 
-def _wait_for(condition: object) -> None:
+def _wait_for(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 30
-    assert callable(condition)
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.001)

@@ -182,10 +182,10 @@ def test_route_honours_tags_in_any_script(stocked: GatewayProcess, upstream: Ups
     """A tag that is not ASCII is read as UTF-8, by the explanation and by the gateway alike."""
     with client_for(stocked) as client:
         header = {b"x-toolfunnel-tags": "法務".encode()}
-        answer = client.post("/admin/route", json=tools.chat(QUESTION), headers=header)  # type: ignore[arg-type]
+        answer = client.post("/admin/route", json=tools.chat(QUESTION), headers=header)
         assert answer.json()["sent"] == ["search_contract"]
         shown = {b"authorization": b"Bearer sk-of-the-caller", **header}
-        client.post("/v1/chat/completions", json=tools.chat(QUESTION), headers=shown)  # type: ignore[arg-type]
+        client.post("/v1/chat/completions", json=tools.chat(QUESTION), headers=shown)
     assert upstream.last.tool_names == ["search_contract"]
 
 

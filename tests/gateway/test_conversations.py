@@ -87,15 +87,6 @@ def test_c32_the_same_request_goes_out_the_same_from_every_process(
     assert sent[:5] == sent[5:10] == sent[10:]
 
 
-def test_c34_callers_share_nothing_that_is_remembered(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:
-    """What one caller's conversation grew to does not show in another's that begins alike."""
-    first, second = turns()[0], turns()[1]
-    stocked_gateway.post(tools.chat(first), authorization="Bearer a")
-    stocked_gateway.post(tools.chat(second), authorization="Bearer a")
-    stocked_gateway.post(tools.chat(first), authorization="Bearer b")
-    assert upstream.requests[2].body == upstream.requests[0].body
-
-
 def test_c35_a_sub_agent_in_the_same_session_has_its_own_list(bare_gateway: GatewayProcess, upstream: Upstream) -> None:
     """A session header does not tie two conversations with other tools together."""
     for prefix in ("main_", "sub_"):

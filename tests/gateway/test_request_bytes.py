@@ -201,6 +201,7 @@ UNREADABLE = {
     "messages are text": b'{"messages":"hello"}',
     "message without role": b'{"messages":[{"content":"x"}]}',
     "role is a number": b'{"messages":[{"role":1}]}',
+    "number too large": b'{"messages":[],"tool_choice":1e999}',
     "lone surrogate": b'{"messages":[{"role":"user","content":"\\ud800 list exams"}]}',
 }
 
@@ -213,6 +214,7 @@ def test_c28_what_cannot_be_read_passes_untouched(
     answer = stocked_gateway.post(UNREADABLE[case])
     assert answer.status_code == 200
     assert upstream.last.body == UNREADABLE[case]
+    assert "Traceback" not in stocked_gateway.log
 
 
 @pytest.mark.parametrize("coding", ["gzip", "zstd", "br", "x-unknown"])

@@ -44,9 +44,10 @@ class Stuck(Router):
         return super().route(*args, **options)
 
 
-def ask(base_url: str, body: bytes) -> httpx.Response:
+def ask(base_url: str, body: bytes, key: str = "Bearer key") -> httpx.Response:
     """Send a chat request."""
-    return httpx.post(f"{base_url}/chat/completions", content=body, timeout=30.0, trust_env=False)
+    headers = {"authorization": key}
+    return httpx.post(f"{base_url}/chat/completions", content=body, headers=headers, timeout=30.0, trust_env=False)
 
 
 @pytest.mark.parametrize(
@@ -96,9 +97,24 @@ def test_c16_an_unseen_list_does_not_wait_for_its_vectors(upstream: Upstream, tm
     assert lists[2][:12] == lists[0]
 
 
-def test_c33_an_unseen_list_starts_a_conversation(
-    start_gateway: StartGateway, upstream: Upstream
-) -> None:
+def test_c34_callers_share_nothing_that_is_remembered(upstream: Upstream, tmp_path: Path) -> None:
+    """A list that one caller got while vectors were missing stays that caller's; another's is chosen with them."""
+    encoder = WordEncoder()
+    encoder.gate.clear()
+    body = tools.encoded(tools.chat("which spreadsheet period is newest with paging", tools.distinct(300)))
+    with inside.serve(Router(Embedder(encoder)), upstream.base_url, tmp_path) as base_url:
+        ask(base_url, body, "Bearer early")
+        encoder.gate.set()
+        time.sleep(0.5)
+        for caller in ("Bearer early", "Bearer late", "Bearer later"):
+            ask(base_url, body, caller)
+    early, again, late, later = [tools.listed(request.body) for request in upstream.requests]
+    assert again == early
+    assert late == later
+    assert late != early
+
+
+def test_c33_an_unseen_list_starts_a_conversation(start_gateway: StartGateway, upstream: Upstream) -> None:
     """The same with the real encoder: what goes out second begins with what went out first."""
     gateway = start_gateway(SELECT__BUDGET_MS="400")
     listed = tools.distinct(300, "new_")

@@ -46,7 +46,7 @@ class WordEncoder:
         for row, text in zip(vectors, texts, strict=True):
             for word in text.lower().split():
                 row[xxhash.xxh3_64_intdigest(word.encode()) % self.dimension] += 1
-            row /= max(1.0, float(np.linalg.norm(row)))
+            np.divide(row, max(1.0, float(np.linalg.norm(row))), out=row)
         return vectors
 
 

@@ -70,10 +70,11 @@ class RawClient:
         status, headers = parsed(head)
         if "content-length" in headers:
             size = int(headers["content-length"])
-            while len(rest) < size:
-                rest += self._socket.recv(65_536)
-            self.received = rest[size:]
-            return status, headers, rest[:size]
+            body = bytearray(rest)
+            while len(body) < size:
+                body += self._socket.recv(65_536)
+            self.received = bytes(body[size:])
+            return status, headers, bytes(body[:size])
         rest = self.receive_until(b"0\r\n\r\n").partition(b"\r\n\r\n")[2]
         self.received = b""
         return status, headers, rest

@@ -101,10 +101,7 @@ def test_headers_for_say_json(answer: Answer) -> None:
 @pytest.mark.parametrize(("retry", "expected"), [(True, b"true"), (False, b"false"), (None, None)])
 def test_headers_for_tell_clients_whether_to_try_again(retry: bool | None, expected: bytes | None) -> None:
     """`x-should-retry` follows the table and is left out where the table says nothing."""
-    assert (
-        dict(headers_for(Answer(503, "api_error", "some_code", retry=retry))).get(b"x-should-retry")
-        == expected
-    )
+    assert dict(headers_for(Answer(503, "api_error", "some_code", retry=retry))).get(b"x-should-retry") == expected
 
 
 def test_headers_for_a_busy_registry_name_the_wait() -> None:

@@ -101,9 +101,7 @@ def test_override_reaches_later_processes() -> None:
     """An option is kept in the environment, which worker processes inherit."""
     settings.override("log", "format", settings.LogFormat.JSON)
     program = "import os; print(os.environ['TOOLFUNNEL_LOG__FORMAT'])"
-    assert (
-        subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"json\n"
-    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout == b"json\n"
 
 
 def test_load_takes_an_empty_variable_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,8 +374,7 @@ def test_managed_needs_the_providers_key() -> None:
 def test_managed_open_to_others_needs_caller_keys() -> None:
     """In managed mode strangers must not spend the server's key."""
     reason = refusal(
-        f"server: {{host: 0.0.0.0}}\nadmin: {{key: {SECRET}}}\n"
-        f"upstream: {{credentials: managed, api_key: {SECRET}}}"
+        f"server: {{host: 0.0.0.0}}\nadmin: {{key: {SECRET}}}\nupstream: {{credentials: managed, api_key: {SECRET}}}"
     )
     assert "callers.keys" in reason
 
@@ -387,11 +384,7 @@ def test_managed_starts_where_its_rules_are_met(open_to_others: bool) -> None:
     """Managed mode starts with caller keys anywhere, and without them on loopback."""
     written(
         f"upstream: {{credentials: managed, api_key: {SECRET}, base_url: 'https://api.openai.com/v1'}}\n"
-        + (
-            f"server: {{host: 0.0.0.0}}\nadmin: {{key: {SECRET}}}\ncallers: {{keys: [one]}}"
-            if open_to_others
-            else ""
-        )
+        + (f"server: {{host: 0.0.0.0}}\nadmin: {{key: {SECRET}}}\ncallers: {{keys: [one]}}" if open_to_others else "")
     )
     assert load().upstream.credentials is Credentials.MANAGED
 
@@ -444,9 +437,7 @@ def test_upstream_base_url_is_scheme_host_and_path(url: str) -> None:
     assert SECRET not in reason
 
 
-@pytest.mark.parametrize(
-    "url", ["https://api.openai.com/v1", "http://[::1]:8080/v1", "http://localhost:8080/a@b/v1"]
-)
+@pytest.mark.parametrize("url", ["https://api.openai.com/v1", "http://[::1]:8080/v1", "http://localhost:8080/a@b/v1"])
 def test_upstream_base_url_is_kept_as_written(url: str) -> None:
     """A usable URL is not rewritten."""
     written(f"upstream: {{base_url: '{url}'}}")

@@ -143,6 +143,12 @@ def test_splice_never_makes_an_empty_list() -> None:
         b'{"messages":[],"tools":"x"}',
         b'{"messages":[],"functions":7}',
         b'{"a":1,"a":2,"messages":[]}',
+        b'{"messages":[],"x":"\xff"}',
+        b'{"messages":[{"role":"user","content":"\\ud800"}]}',
+        b'{"messages":[{"role":"user","content":1e999}]}',
+        b'{"messages":[],"tool_choice":1e999}',
+        b'{"messages":[],"tool_choice":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b'{"a":1,"a":' + b"[" * 980 + b"]" * 980 + b',"messages":[]}',
     ],
 )
 def test_parse_refuses_what_it_cannot_read(body: bytes) -> None:
