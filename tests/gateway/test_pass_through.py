@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import openai
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from tests.conftest import MakeClient, StartGateway
