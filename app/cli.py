@@ -103,9 +103,7 @@ def serve(
 
 @tools.command("import")
 def import_tools(
-    files: Annotated[
-        list[Path], typer.Argument(help="JSON, JSONL or YAML files, or folders of them.", metavar="FILE...")
-    ],
+    files: Annotated[list[Path], typer.Argument(help="JSON, JSONL or YAML files, or folders of them.", metavar="FILE")],
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -137,9 +135,14 @@ def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
         print_json([records.as_record(tool) for tool in found])
     elif found:
         terminal.show_tools(found)
-        out.print(f"{len(found)} tools" if len(found) == total else f"{len(found)} of {total} tools", highlight=False)
+        some = "" if len(found) == total else f"{len(found):,} of "
+        out.print(some + terminal.counted(total), highlight=False)
     else:
-        out.print(f"None of {total} tools is like that." if total else _empty(loaded), markup=False, highlight=False)
+        out.print(
+            f"None of {terminal.counted(total)} is like that." if total else _empty(loaded),
+            markup=False,
+            highlight=False,
+        )
 
 
 @tools.command("show")
@@ -157,7 +160,7 @@ def show_tool(
 
 @tools.command("rm")
 def remove_tools(
-    names: Annotated[list[str], typer.Argument(help="Names of tools.", metavar="NAME...")],
+    names: Annotated[list[str], typer.Argument(help="Names of tools.", metavar="NAME")],
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -267,8 +270,8 @@ def _import(loaded: Settings, files: list[Path]) -> PutResult:
 
 def _summary(result: PutResult) -> str:
     created, updated, unchanged = len(result.created), len(result.updated), len(result.unchanged)
-    total = created + updated + unchanged
-    return f"{total} tools: {created} created, {updated} updated, {unchanged} unchanged"
+    total = terminal.counted(created + updated + unchanged)
+    return f"{total}: {created:,} created, {updated:,} updated, {unchanged:,} unchanged"
 
 
 def _empty(loaded: Settings) -> str:

@@ -82,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         openapi_url="/admin/openapi.json",
         swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.router.routes.extend(gateway.routes())
     app.include_router(admin.admin)

@@ -24,6 +24,11 @@ from router.types import Budget, Grants, RouteRequest, Selection
 
 _log = structlog.get_logger()
 _EXPLAIN_S = 5.0
+_THREADS = 2
+# When many requests come at once, each waits for its turn: as many budgets at most. Late tools are better than none.
+_TURNS_TO_WAIT = 10
+# A body that is so large that reading it takes longer than routing has taken longer still to arrive.
+_BYTES_A_SECOND = 100e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,8 @@ class Routing:
         self.router = router
         self._settings = settings
         self._lists: Lru[str, Catalog] = Lru(256)
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="route")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="route")
+        self._free = asyncio.Semaphore(_THREADS)
 
     def close(self) -> None:
         """End the worker threads."""
@@ -77,18 +83,24 @@ class Routing:
         """
         started = time.perf_counter()
         budget_s = self._settings.select.budget_ms / 1e3
-        job = asyncio.get_running_loop().run_in_executor(
-            self._threads, self._decide, body, catalog, options, owner, started + budget_s
-        )
-        done, _ = await asyncio.wait({job}, timeout=2 * budget_s)
-        route_ms = (time.perf_counter() - started) * 1e3
+        try:
+            async with asyncio.timeout(_TURNS_TO_WAIT * budget_s):
+                await self._free.acquire()
+        except TimeoutError:
+            return _unrouted(body, started)
+        job = asyncio.get_running_loop().run_in_executor(self._threads, self._decide, body, catalog, options, owner)
+        job.add_done_callback(self._done)
+        done, _ = await asyncio.wait({job}, timeout=2 * budget_s + len(body) / _BYTES_A_SECOND)
         if not done:
-            job.cancel()
-            job.add_done_callback(_forget)
-            _log.warning("routing took too long; the request went out as it came", route_ms=round(route_ms, 1))
-            return Routed(body, "timeout", route_ms=route_ms)
+            return _unrouted(body, started)
         routed = job.result()
-        return Routed(routed.body, routed.outcome, routed.selection, route_ms)
+        return Routed(routed.body, routed.outcome, routed.selection, _ms_since(started))
+
+    def _done(self, job: asyncio.Future[Routed]) -> None:
+        """Let the next request in; and take note of a late result, so that nobody complains it was never seen."""
+        self._free.release()
+        if not job.cancelled():
+            job.exception()
 
     async def explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         """Decide about a body without sending it, with every channel, however long that takes.
@@ -98,9 +110,10 @@ class Routing:
         """
         return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
 
-    def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str, deadline: float) -> Routed:
+    def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
         try:
             request = chat.parse(body)
+            deadline = time.perf_counter() + self._settings.select.budget_ms / 1e3
             own = self._own(request)
             if not request.routable:
                 return Routed(body, "untouched")
@@ -153,7 +166,11 @@ class Routing:
         return own
 
 
-def _forget(job: asyncio.Future[Routed]) -> None:
-    """Take note of a late result, so that nobody complains that its error was never seen."""
-    if not job.cancelled():
-        job.exception()
+def _unrouted(body: bytes, started: float) -> Routed:
+    route_ms = _ms_since(started)
+    _log.warning("routing took too long; the request went out as it came", route_ms=round(route_ms, 1))
+    return Routed(body, "timeout", route_ms=route_ms)
+
+
+def _ms_since(started: float) -> float:
+    return (time.perf_counter() - started) * 1e3

@@ -85,6 +85,7 @@ class Stats:
     tokens_before: int = 0
     tokens_saved: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
 
 
@@ -123,6 +124,8 @@ class Telemetry:
         stats.requests += 1
         stats.outcomes[usage.outcome] = stats.outcomes.get(usage.outcome, 0) + 1
         self._requests.labels(usage.outcome).inc()
+        if usage.mode:
+            stats.modes[usage.mode] = stats.modes.get(usage.mode, 0) + 1
         if usage.failure:
             stats.failures[usage.failure] = stats.failures.get(usage.failure, 0) + 1
             self._failures.labels(usage.failure).inc()

@@ -25,7 +25,7 @@ from rich.text import Text
 from router.types import Tool
 
 out = Console(width=None if sys.stdout.isatty() else 140)
-err = Console(stderr=True, soft_wrap=True)
+err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _WIDE = 110  # columns from which there is room for descriptions
 _NEAR = 5  # tools that were nearly chosen
 
@@ -72,6 +72,11 @@ def given(text: str) -> str:
     return os.fsencode(text).decode("utf-8", "replace") if any("\udc80" <= c <= "\udcff" for c in text) else text
 
 
+def counted(number: int) -> str:
+    """Write a number of tools."""
+    return f"{number:,} tool{'' if number == 1 else 's'}"
+
+
 def show_tools(tools: Sequence[Tool]) -> None:
     """Print tools as a table."""
     table = _table()
@@ -105,7 +110,7 @@ def show_decision(question: str, explained: dict[str, Any]) -> None:
         table.add_row(*_cells(row)[: len(table.columns)], style="dim")
     out.print(table)
     if refused := sum(row["why"] in ("not permitted", "disabled") for row in rows):
-        note = f"\n{refused} tools may not be offered: disabled, or of a risk outside safety.allow"
+        note = f"\n{counted(refused)} may not be offered: disabled, or of a risk outside safety.allow"
         out.print(note, style="dim", highlight=False)
 
 

@@ -25,13 +25,15 @@ _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 class Held:
     """The tools in force at a turn: positions in sent order and why each is there.
 
-    `started`: they were searched for; `by_words`: at least once without vectors.
+    `started`: they were searched for. `by_words`: at least once without vectors, or a turn was passed over, for lack of
+    time. `settled`: they follow from catalogue, grants and request alone.
     """
 
     order: tuple[int, ...] = ()
     reasons: tuple[Reason, ...] = ()
     started: bool = False
     by_words: bool = False
+    settled: bool = True
 
     @property
     def budgeted(self) -> int:

@@ -2,8 +2,8 @@
 
 Law: a selection is a function of (catalogue version, grants, request). The history in the request is replayed
 turn by turn, so the list of turn n + 1 starts with that of turn n, in every process. What was in force at a
-turn is remembered (bounded): that saves the replay, and keeps a running conversation's list as it was sent
-when better vectors arrive later.
+turn is remembered (`recall`): that saves the replay, and keeps a running conversation's list as it was sent when
+better vectors arrive, or the catalogue changes, later.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from router.cut import Held
 from router.embed.embedder import Embedder
 from router.index.flat import FlatIndex
 from router.memory import Lru
+from router.recall import Recall
 from router.retrieve import dense, lexical
 from router.types import (
     Grants,
@@ -43,7 +44,7 @@ class Router:
 
     def __init__(self, embedder: Embedder, *, conversations: int = 20_000) -> None:
         self.embedder = embedder
-        self._in_force: Lru[bytes, Held] = Lru(conversations)
+        self.in_force = Recall(conversations)
         self._permitted: Lru[tuple[str, Grants, frozenset[Kind]], Mask] = Lru(256)
         self._own: Lru[str, Catalog] = Lru(256)
 
@@ -64,8 +65,7 @@ class Router:
         """
         started = time.perf_counter()
         run = _Run(self, Pool(own, registered), request, deadline)
-        held = run.replay()
-        held = cut.with_forced(held, run.pool, request.forced, run.permitted)
+        held = run.in_force()
         rankings = run.rankings.get(run.last) or (run.rank(run.last) if explain and run.last >= 0 else None)
         return run.selection(held, rankings, (time.perf_counter() - started) * 1e3)
 
@@ -92,14 +92,6 @@ class Router:
             self._own.put(own.version, own)
         return own
 
-    def recall(self, key: bytes) -> Held | None:
-        """Give what was in force at a turn, if it is remembered."""
-        return self._in_force.get(key)
-
-    def remember(self, key: bytes, held: Held) -> None:
-        """Remember what is in force at a turn."""
-        self._in_force.put(key, held)
-
 
 class _Run:
     """One request on its way: the replay of its turns over one pool."""
@@ -121,19 +113,32 @@ class _Run:
         self.rankings: dict[int, Rankings] = {}
         self.vectors: dict[str, Vectors] | None = None
 
-    def replay(self) -> Held:
-        """Give the set in force now, from the latest turn that is remembered, or from the first."""
+    def in_force(self) -> Held:
+        """Give the set to send, and remember it as sent where it would not come out the same again."""
         if not self.request.conversation.has_text:
-            return self._without_text()
+            return cut.with_forced(self._without_text(), self.pool, self.request.forced, self.permitted)
+        replayed = self._replay()
+        held = cut.with_forced(replayed, self.pool, self.request.forced, self.permitted)
+        if held is not replayed or not held.settled:
+            self.router.in_force.put(self.keys[self.last], replace(held, settled=False), self.pool)
+        return held
+
+    def _replay(self) -> Held:
+        """Give the set at the last turn, from the latest turn that is remembered, or from the first."""
         turn, held = self.last, None
-        while turn >= 0 and (held := self.router.recall(self.keys[turn])) is None:
+        while turn >= 0 and (held := self._recalled(turn)) is None:
             turn -= 1
         held = Held() if held is None else cut.with_calls(held, self.pool, self._calls(turn), self.permitted)
         for number in range(turn + 1, len(self.turns)):
             held = self._advance(held, number)
-            self.router.remember(self.keys[number], held)
+            if held.settled:
+                self.router.in_force.put(self.keys[number], held, self.pool)
             held = cut.with_calls(held, self.pool, self._calls(number), self.permitted)
         return held
+
+    def _recalled(self, turn: int) -> Held | None:
+        sent = turn < self.last or bool(self._calls(turn))
+        return self.router.in_force.get(self.keys[turn], self.pool, self.permitted, self.kept, sent=sent)
 
     def rank(self, turn: int) -> Rankings:
         """Rank the pool by the question of a turn."""
@@ -155,7 +160,9 @@ class _Run:
         """Give the result with its figures."""
         own, tokens = len(self.pool.own), self.pool.tokens()
         offered = self.permitted.copy()
-        offered[:own] = True
+        if self.request.source is not Source.REGISTRY:
+            offered[:own] = True
+        offered[list(held.order)] = True
         changed = held.order != tuple(range(own))
         mode = Mode.LEXICAL if held.by_words else Mode.HYBRID
         return Selection(
@@ -177,9 +184,19 @@ class _Run:
             return held
         if not self.choosable.any():
             return cut.appended(self._unsearched(), held.order, Reason.HISTORY)
+        if held.started and turn < self.last and not self._in_time(turn):
+            return replace(held, by_words=True, settled=False)
         ranked = self.rankings[turn] = self.rank(turn)
         after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
-        return replace(after, by_words=after.by_words or ranked.dense is None)
+        hasty = ranked.dense is None or not self.pool.ready()[self.choosable].all()
+        return replace(after, by_words=after.by_words or ranked.dense is None, settled=held.settled and not hasty)
+
+    def _in_time(self, turn: int) -> bool:
+        """Whether a turn that is over can still be ranked well: growth that is missed is less harm than noise."""
+        if self.vectors is None:
+            self.vectors = self._embed(turn)
+        known = all(asked in self.vectors for asked in self._asked(turn).texts)
+        return known and time.perf_counter() < self.deadline
 
     def _first(self, ranked: Rankings, turn: int) -> Held:
         called = [name for earlier in self.turns[:turn] for name in earlier.calls]
@@ -198,10 +215,11 @@ class _Run:
     def _embed(self, turn: int) -> dict[str, Vectors]:
         """Give the vectors of the questions from this turn on, then the client's list its own.
 
-        In this order: a question takes a thousandth of the time of a long list, and without it the list's
-        vectors are of no use.
+        The turn at hand comes first, then the newest: those decide most. Questions come before the list: they take a
+        thousandth of the time, and without them its vectors are of no use.
         """
-        waiting = [t for n in range(turn, len(self.turns)) for t in self._asked(n).texts]
+        turns = (turn, *range(self.last, turn, -1))
+        waiting = [asked for number in turns for asked in self._asked(number).texts]
         vectors = self.router.embedder.questions(list(dict.fromkeys(waiting)), self.deadline)
         if self.choosable[: len(self.pool.own)].any():
             own = self.router.with_vectors(self.pool.own, self._asked(self.last), self.deadline)
@@ -240,10 +258,9 @@ class _Run:
         return np.concatenate([mask, registered])
 
     def _keys(self) -> list[bytes]:
-        """One key a turn, of everything that the set in force at it depends on."""
+        """One key a turn, of everything but the catalogue that the set in force at it depends on."""
         request = self.request
         scope = (
-            self.pool.registered.version,
             self.pool.own.version,
             request.owner,
             sorted(request.grants.risks),

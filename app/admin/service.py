@@ -138,6 +138,7 @@ class AdminService:
             },
             "requests": stats.requests,
             "outcomes": stats.outcomes,
+            "modes": stats.modes,
             "tools": {"available": stats.tools_available, "sent": stats.tools_sent},
             "tokens": {"before": stats.tokens_before, "saved": stats.tokens_saved},
             "route_ms": {k: round(v, 3) for k, v in self._telemetry.route_percentiles().items()},

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import openai
 from openai.types.chat import ChatCompletionChunk
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from app import serving
@@ -31,6 +31,7 @@ QUESTIONS = (
 _START_S = 60.0
 _STOP_S = 10.0
 _NO_KEY = "none"
+_TOOL_WIDTH = 28  # columns of a tool's name that stay whole; leaves 16 of 80 for the question
 _TRIES = 3  # at a question that a busy machine could not route in time
 
 
@@ -75,7 +76,7 @@ def run(settings: Settings, *, model: str | None, once: bool, as_json: bool) -> 
         show(asked, model=model if provider else None, as_json=as_json)
         if not once:
             err.print(f"\nThe gateway serves at [bold]{url}/v1[/bold] until Ctrl-C.", highlight=False)
-            err.print(f"Admin API: {url}/admin/docs   Figures: {url}/admin/stats", highlight=False)
+            err.print(f"Admin API: {url}/admin/docs\nFigures: {url}/admin/stats", highlight=False)
             _wait()
 
 
@@ -84,19 +85,20 @@ def show(asked: list[Asked], *, model: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"model": model or MODEL, "questions": [asdict(a) for a in asked]})
         return
-    table = Table(title_justify="left", padding=(0, 1, 0, 0), box=SIMPLE)
-    table.add_column("question", min_width=16, overflow="fold")
-    table.add_column("tools in catalogue\n→ sent", justify="right", max_width=12)
-    table.add_column("tool called", style="bold", no_wrap=True)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("\nquestion", min_width=16, overflow="fold")
+    table.add_column("tools\nall → sent", justify="right", no_wrap=True)
+    short = all(len(a.called) <= _TOOL_WIDTH for a in asked)
+    table.add_column("\ntool called", style="bold", no_wrap=short, overflow="fold")
     table.add_column("tool tokens\nbefore → after", justify="right", no_wrap=True)
     table.add_column("routing\nadded", justify="right", no_wrap=True)
     for a in asked:
         tokens = f"{a.tokens_before:,} → {a.tokens_after:,}"
         table.add_row(a.question, f"{a.catalogue:,} → {a.sent}", a.called, tokens, f"{a.route_ms:.1f} ms")
-    out.print(f"\nModel: {model or f'{MODEL}, a stand-in: no provider is configured'}", markup=False, highlight=False)
+    out.print(f"\nModel: {model or f'{MODEL}, a stand-in: no provider is configured'}\n", markup=False, highlight=False)
     out.print(table)
     out.print(
-        f"Tokens are estimates; before: all {asked[0].available:,} tools that may be offered "
+        f"\nTokens are estimates; before: all {asked[0].available:,} tools that may be offered "
         "(safety.allow decides which risks may).",
         style="dim",
         highlight=False,
@@ -146,7 +148,7 @@ def _ask(client: openai.OpenAI, admin: httpx.Client, model: str, question: str) 
         catalogue=tools,
         available=int(available),
         sent=int(sent),
-        called=called or "(none: it answered in words)",
+        called=called or "(none, only words)",
         tokens_before=decision["tokens"]["before"],
         tokens_after=decision["tokens"]["after"],
         route_ms=float(headers["x-toolfunnel-route-ms"]),

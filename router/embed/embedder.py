@@ -22,6 +22,8 @@ from router.types import Encoder, Mask, Tool, Vectors
 
 _CHUNK = 4  # tools encoded at a time: about 20 ms, what a waiting question can lose at most
 
+_URGENT = 8  # texts of one request that go before everything else
+
 OnLearned = Callable[[dict[str, Vectors]], None]
 
 
@@ -67,7 +69,11 @@ class Embedder:
         known = {t: self._questions.get(t) for t in texts}
         missing = [t for t, vector in known.items() if vector is None]
         if missing:
-            wait_for([self._for_questions.submit(self._encode_questions, missing)], _until(deadline))
+            # A long history must not stand before other callers' questions: only its first texts are urgent.
+            urgent, rest = missing[:_URGENT], missing[_URGENT:]
+            jobs = [self._for_questions.submit(self._encode_questions, urgent)]
+            jobs += [self._for_tools.submit(self._encode_questions, chunk) for chunk in _chunks(rest)]
+            wait_for(jobs, _until(deadline))
             known |= {t: self._questions.get(t) for t in missing}
         return {t: vector for t, vector in known.items() if vector is not None}
 
@@ -114,6 +120,10 @@ class Embedder:
             job.set_result(None)
             if learned and self.on_learned is not None:
                 self.on_learned(learned)
+
+
+def _chunks(texts: list[str]) -> list[list[str]]:
+    return [texts[start : start + _URGENT] for start in range(0, len(texts), _URGENT)]
 
 
 def _until(deadline: float) -> float:

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import sqlite3
 import struct
 import subprocess
@@ -24,6 +25,7 @@ COMMAND = str(Path(sys.executable).with_name("toolfunnel"))
 TRACEBACK = "Traceback (most recent call last)"
 _LIMIT_S = 60.0
 _STEP_S = 0.05
+_STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -98,21 +100,21 @@ class Place:
         return (self.path / stream).read_text(encoding="utf-8")
 
     def in_terminal(self, columns: int, *arguments: str) -> Done:
-        """Run a command in a terminal of this width; what it shows is in `out`."""
+        """Run a command in a terminal of this width; what it shows, without colours, is in `out`."""
         control, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
         variables = {name: value for name, value in environment(self.settings).items() if name != "COLUMNS"}
         process = subprocess.Popen(
             [COMMAND, *arguments],
             cwd=self.path,
-            env=variables | {"TERM": "dumb"},
+            env=variables | {"TERM": "xterm"},
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
         )
         os.close(terminal)
         shown = _read_all(control)
-        return Done(process.wait(_LIMIT_S), shown.decode().replace("\r\n", "\n"), "")
+        return Done(process.wait(_LIMIT_S), _STYLE.sub("", shown.decode()).replace("\r\n", "\n"), "")
 
     def write(self, name: str, content: str | bytes) -> str:
         """Write a file into the directory; give its name."""

@@ -1,97 +1,151 @@
-"""`toolfunnel demo` and `toolfunnel demo-upstream`: what a stranger sees first."""
+"""`toolfunnel demo` and `demo-upstream`, from a directory that is not the project's."""
 
 from __future__ import annotations
 
+import shutil
 import signal
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import openai
+import httpx
 import psutil
 import pytest
 
 from app.demo.upstream import MODEL
-from tests.cli.command import Place, wait_until
-from tests.support.documents import ROOT
+from tests.cli.command import TRACEBACK, Done, Place, wait_until
 from tests.support.gateway import free_port
+from tests.support.upstream import Answer, Request, Upstream, completes, json_answer
 
-CATALOG = str(ROOT / "examples" / "catalog")
-TOOL = {
-    "type": "function",
-    "function": {"name": "look", "description": "Look around.", "parameters": {"type": "object"}},
-}
-
-
-def test_demo_asks_in_three_languages_and_shows_a_table(place: Place) -> None:
-    """Each question finds its service among hundreds of tools; the stand-in says what it is."""
-    done = place.run("demo", "--catalog", CATALOG, "--once", "--port", "0", "--json")
-    assert (done.code, done.json["model"]) == (0, MODEL)
-    called = [asked["called"] for asked in done.json["questions"]]
-    assert [name.partition("_")[0] for name in called] == ["jira", "amap", "jp"]
-    assert all(asked["sent"] <= 20 and asked["catalogue"] >= 240 for asked in done.json["questions"])
-    shown = place.in_terminal(100, "demo", "--catalog", CATALOG, "--once", "--port", "0").out
-    assert "stand-in" in shown
-    assert all(name in shown for name in called)
-    assert max(map(len, shown.split("Model:")[1].splitlines())) <= 100
+SAMPLE = Path(__file__).parents[2] / "examples" / "catalog"
+SERVICES = ("amap", "gmail", "jira", "jp_transit", "openweather", "spotify")
+QUESTION_LETTERS = ("bugs", "高铁", "気象")
 
 
-def test_demo_serves_on_until_ctrl_c_with_the_provider_it_is_given(place: Place) -> None:
-    """With a provider in the environment that one is asked; Ctrl-C ends everything that was started."""
-    provider, port = free_port(), free_port()
-    upstream = place.start("demo-upstream", "--port", str(provider))
-    wait_until(lambda: "serves at" in place.written())
-    demo_place = Place(place.path, {"UPSTREAM__BASE_URL": f"http://127.0.0.1:{provider}/v1"})
-    demo = demo_place.start("demo", "--catalog", CATALOG, "--port", str(port))
-    try:
-        wait_until(lambda: "until Ctrl-C" in place.written(), 60)
-        children = psutil.Process(demo.pid).children(recursive=True)
-        assert [child.cmdline()[-1] for child in children] == ["serve"]
-        client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="k")
-        assert [model.id for model in client.models.list()] == [MODEL]
-        client.close()
-        demo.send_signal(signal.SIGINT)
-        assert demo.wait(30) == 0
-        assert psutil.wait_procs(children, timeout=10)[1] == []
-    finally:
-        demo.terminate()
-        upstream.terminate()
-        upstream.wait(30)
+@pytest.fixture(scope="session")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, Done]:
+    """The demonstration with six services of the sample, run once; its directory holds their vectors."""
+    place = Place(tmp_path_factory.mktemp("demo"), {"SELECT__BUDGET_MS": "3000"})
+    (place.path / "some").mkdir()
+    (place.path / "app").mkdir()  # the stranger has a package `app`, too
+    place.write("app/__init__.py", "raise SystemExit('the wrong app')")
+    for service in SERVICES:
+        shutil.copy(SAMPLE / f"{service}.yaml", place.path / "some")
+    return place, place.run("demo", "--catalog", "some", "--once", "--port", "0")
 
 
-@pytest.fixture(scope="module")
-def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
-    """The stand-in as a process of its own, and the official client to talk to it."""
-    place, port = Place(tmp_path_factory.mktemp("standin"), {}), free_port()
-    process = place.start("demo-upstream", "--port", str(port))
-    wait_until(lambda: "serves at" in place.written())
-    with openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="k", max_retries=5) as client:
-        yield client
+@pytest.fixture
+def demo_place(demonstrated: tuple[Place, Done], tmp_path: Path) -> Place:
+    """A directory in which the demonstration has run before."""
+    shutil.copytree(demonstrated[0].path, tmp_path / "demo")
+    return Place(tmp_path / "demo", demonstrated[0].settings)
+
+
+def rows(out: str) -> list[list[str]]:
+    """Give the table's rows: question, catalogue, →, sent, tool, …"""
+    return [line.split("→") for line in out.splitlines() if any(letters in line for letters in QUESTION_LETTERS)]
+
+
+def test_demo_shows_three_questions_and_the_right_tools(demonstrated: tuple[Place, Done]) -> None:
+    """The table has an English, a Chinese and a Japanese row; the tool called fits; it says that the model is none."""
+    done = demonstrated[1]
+    assert done.code == 0
+    table = rows(done.out)
+    assert [row[1].split()[1] for row in table] == [
+        "jira_search_issues_jql",
+        "amap_train_tickets",
+        "jp_transit_weather_warnings",
+    ]
+    assert all(0 < int(row[1].split()[0]) <= 20 for row in table)
+    assert f"Model: {MODEL}, a stand-in: no provider is configured" in done.out
+
+
+def test_demo_prints_json_and_uses_the_configured_provider(demo_place: Place, upstream: Upstream) -> None:
+    """With a provider its one model is found and asked through the gateway; the stand-in is not started."""
+    upstream.respond_by(provider)
+    settings = {"UPSTREAM__BASE_URL": upstream.base_url, "SERVER__PORT": str(free_port())}
+    done = Place(demo_place.path, demo_place.settings | settings).run(
+        "demo", "--catalog", "some", "--once", "--json", variables={"OPENAI_API_KEY": "sk-test"}
+    )
+    asked: list[dict[str, Any]] = done.json["questions"]
+    assert (done.code, done.json["model"]) == (0, "their-model")
+    assert [question["called"] for question in asked] == ["(none, only words)"] * 3
+    chats = [r for r in upstream.requests if r.target.endswith("/chat/completions")]
+    assert [len(r.tool_names) for r in chats] == [question["sent"] for question in asked]
+    assert {r.values("authorization")[0] for r in upstream.requests} == {"Bearer sk-test"}
+    assert "stand-in" not in done.out + done.err
+
+
+def provider(request: Request) -> Answer:
+    """Answer as a provider with one model."""
+    if request.target.endswith("/models"):
+        return json_answer({"object": "list", "data": [{"id": "their-model", "object": "model"}]})
+    return completes(request)
+
+
+def test_demo_with_a_provider_that_is_not_there_says_so(demo_place: Place) -> None:
+    """An unreachable provider is exit code 1 and its address."""
+    settings = {"UPSTREAM__BASE_URL": f"http://127.0.0.1:{free_port()}/v1"}
+    done = Place(demo_place.path, demo_place.settings | settings).run("demo", "--catalog", "some", "--port", "0")
+    assert (done.code, done.out) == (1, "")
+    assert f"The provider at {settings['UPSTREAM__BASE_URL']} cannot be reached" in done.err
+
+
+def test_demo_without_its_catalogue_says_where_to_look(place: Place) -> None:
+    """Outside of the project the sample is not there, and the option that names one is told."""
+    done = place.run("demo", "--once")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == ("examples/catalog: there is no such folder. Name one with catalogue files: --catalog PATH\n")
+
+
+def test_demo_serves_until_ctrl_c_and_leaves_no_process(demo_place: Place) -> None:
+    """After the questions the gateway answers; Ctrl-C ends it and the stand-in, with exit code 0."""
+    port = free_port()
+    process = demo_place.start("demo", "--catalog", "some", "--port", str(port))
+    wait_until(lambda: "until Ctrl-C.\nAdmin API" in demo_place.written())
+    models = httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False).json()
+    assert [model["id"] for model in models["data"]] == [MODEL]
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert len(family) >= 2
+    assert not any(child.is_running() for child in family)
+    assert TRACEBACK not in demo_place.written()
+
+
+def test_demo_that_is_stopped_while_it_starts_leaves_no_process(demo_place: Place) -> None:
+    """SIGTERM before the first question ends what was started, with exit code 130."""
+    process = demo_place.start("demo", "--catalog", "some", "--port", "0")
+    parent = psutil.Process(process.pid)
+    wait_until(lambda: bool(parent.children()))
+    family = parent.children()
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(10) == 130
+    assert not any(child.is_running() for child in family)
+    assert TRACEBACK not in demo_place.written()
 
 
-def test_stand_in_streams_a_call(stand_in: openai.OpenAI) -> None:
-    """A streamed answer holds words that say what it is, one call, its end and the usage."""
-    body: dict[str, Any] = {"messages": [{"role": "user", "content": "look around"}], "tools": [TOOL]}
-    asked = stand_in.chat.completions.create(model="any", stream=True, stream_options={"include_usage": True}, **body)
-    chunks = list(asked)
-    deltas = [choice.delta for chunk in chunks for choice in chunk.choices]
-    assert "stand-in" in "".join(delta.content or "" for delta in deltas)
-    assert [
-        call.function.name for d in deltas for call in d.tool_calls or () if call.function and call.function.name
-    ] == ["look"]
-    assert chunks[-1].usage is not None
+def test_demo_upstream_says_where_it_serves_and_what_it_is(place: Place) -> None:
+    """It names its address and itself, and Ctrl-C ends it with 0."""
+    process = place.start("demo-upstream", "--port", "0")
+    wait_until(lambda: "until Ctrl-C" in place.written())
+    said = place.written()
+    address = said.split("serves at ")[1].split()[0]
+    wait_until(lambda: answers(f"{address}/models"))
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 0
+    assert said == f"The stand-in for a model serves at {address} until Ctrl-C.\n" == place.written()
 
 
-def test_stand_in_answers_in_words_without_tools(stand_in: openai.OpenAI) -> None:
-    """Without tools, or after a tool's answer, it speaks; its model's name says what it is."""
-    answer = stand_in.chat.completions.create(model="any", messages=[{"role": "user", "content": "hello"}])
-    assert answer.model == MODEL
-    assert "stand-in" in (answer.choices[0].message.content or "")
-    assert answer.choices[0].finish_reason == "stop"
+def answers(url: str) -> bool:
+    """Tell whether a server answers."""
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
 
-def test_stand_in_refuses_what_is_no_request(stand_in: openai.OpenAI) -> None:
-    """A malformed body is the client's fault, told in OpenAI's form."""
-    with pytest.raises(openai.BadRequestError):
-        stand_in.post("/chat/completions", body=["nonsense"], cast_to=object)
+def test_demo_upstream_on_a_busy_port_says_so(place: Place, upstream: Upstream) -> None:
+    """A port that is taken is exit code 1 and what to do."""
+    done = place.run("demo-upstream", "--port", str(upstream.port))
+    assert done.code == 1
+    assert "Address already in use. Choose another port with --port." in done.err

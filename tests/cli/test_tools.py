@@ -1,167 +1,181 @@
-"""`toolfunnel tools` and `toolfunnel route`: the catalogue from the command line."""
+"""`toolfunnel tools`: import, list, show and rm, as they are used in a terminal and in scripts."""
 
 from __future__ import annotations
 
-import json
 import signal
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 
-import pytest
-
-from tests.cli.command import Place, catalogue, wait_until
-from tests.conftest import StartGateway
+from tests.cli.command import TRACEBACK, Place, catalogue, wait_until
 from tests.support import tools
+from tests.support.gateway import GatewayProcess
 
-ODD = (
-    b'{ "type":"function", "function" : {"name":"odd","description":"caf\\u00e9 1.0","parameters":{"type":"object",'
-    b'"properties":{"x":{"type":"number","default":1.0,"maximum":12345678901234567890}}}} }'
-)
+EXACT = rb'{ "type":"function", "function":{"name":"exact","parameters":{"const":1.10,"title":"\u5929"} } }'
+YAML = """
+- type: function
+  function:
+    name: from_yaml
+    parameters: {enum: [no, 2024-05-01]}
+"""
+BROKEN = """
+{"type": "function", "function": {"name": "good"}}
 
-
-def test_import_is_idempotent_and_says_what_changed(stocked: Place) -> None:
-    """The same tools again change nothing; another text of one updates it."""
-    changed = tools.record(tools.function("weather_forecast", "Another text."))
-    stocked.write("one.json", catalogue([changed]))
-    first, second = (stocked.run("tools", "import", "one.json", "--json") for _ in range(2))
-    assert first.json == {"created": [], "updated": ["weather_forecast"], "unchanged": []}
-    assert second.json == {"created": [], "updated": [], "unchanged": ["weather_forecast"]}
-
-
-@pytest.mark.parametrize(
-    ("name", "text"), [("a.json", b"[" + ODD + b"]"), ("a.jsonl", b"\xef\xbb\xbf\n" + ODD + b"\n\n")]
-)
-def test_import_keeps_definitions_byte_for_byte(place: Place, name: str, text: bytes) -> None:
-    """JSON and JSONL tools are stored as the bytes that stand in the file, blank lines and a BOM or not."""
-    place.write(name, text)
-    assert place.run("tools", "import", name).code == 0
-    with closing(sqlite3.connect(place.database)) as connection:
-        assert connection.execute("SELECT definition FROM tools").fetchone()[0] == ODD
+{"type": "function", "function": {"name": "not good"}}
+{"type": "function", "function": {"name": "good"}}
+{"type": "function",
+"""
 
 
-def test_import_of_yaml_keeps_what_people_mean(place: Place) -> None:
-    """`no`, times and dates in an enum are texts, and full records carry their fields."""
-    place.write(
-        "a.yaml",
-        "- tool:\n    type: function\n    function:\n      name: when\n      description: d\n      parameters:\n"
-        "        type: object\n        properties:\n          x: {enum: [no, 12:30, 2024-05-01]}\n"
-        "  tags: [t]\n  risk: write\n",
+def test_import_takes_every_kind_of_file_and_keeps_definitions(place: Place) -> None:
+    """JSON, JSONL with BOM and blank lines, and YAML go in together; numbers and escapes stay as they were written."""
+    place.write("a.json", b'{"tools": [' + EXACT + b"]}")
+    place.write("b.jsonl", b'\xef\xbb\xbf{"type":"function","function":{"name":"from_jsonl"}}\r\n\r\n')
+    place.write("c.yaml", YAML)
+    done = place.run("tools", "import", "a.json", "b.jsonl", "c.yaml", "--json")
+    assert (done.code, done.json) == (
+        0,
+        {"created": ["exact", "from_jsonl", "from_yaml"], "updated": [], "unchanged": []},
     )
-    assert place.run("tools", "import", "a.yaml").code == 0
-    shown = place.run("tools", "show", "when").json
-    assert shown["tool"]["function"]["parameters"]["properties"]["x"]["enum"] == ["no", "12:30", "2024-05-01"]
-    assert (shown["tags"], shown["risk"]) == (["t"], "write")
+    shown = place.run("tools", "show", "exact")
+    assert (shown.code, shown.json["risk"]) == (0, "read")
+    assert '"const": 1.10' in shown.out
+    assert r"\u5929" in shown.out
 
 
-def test_import_names_every_bad_entry_and_takes_nothing(stocked: Place) -> None:
-    """Three bad entries in two files are three lines with file, place and reason; the good ones are not taken."""
-    good = json.dumps(tools.function("good"))
-    stocked.write("a.jsonl", f'{good}\n{{"tool": 1}}\n\n{json.dumps(tools.function("bad name"))}\n')
-    stocked.write("b.json", json.dumps([tools.record(tools.function("other"), risk="huge")]))
-    done = stocked.run("tools", "import", "a.jsonl", "b.json")
-    assert (done.code, done.out, stocked.count("tools")) == (1, "", 40)
-    for place, reason in (("a.jsonl, line 2", "tool"), ("a.jsonl, line 4", "bad name"), ("b.json, entry 1", "risk")):
-        assert any(place in line and reason in line for line in done.err.splitlines()), done.err
+def test_import_again_changes_nothing(stocked: Place, imported: object) -> None:
+    """The same file a second time: all unchanged, nothing embedded."""
+    stocked.write("tools.json", catalogue([tools.record(t, tags=[tools.thing_of(t)]) for t in tools.distinct(38)]))
+    done = stocked.run("tools", "import", "tools.json")
+    assert (done.code, done.out) == (0, "38 tools: 0 created, 0 updated, 38 unchanged\n")
+    assert done.err == ""
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "said"),
-    [
-        ("x.json", "[{", "line 1"),
-        ("x.yaml", "a: [", "line"),
-        ("x.txt", "", "its name should end"),
-        ("x.json", "", "empty"),
-    ],
-)
-def test_import_of_a_broken_file_says_what_is_wrong(place: Place, name: str, text: str, said: str) -> None:
-    """A broken file is named with what is broken, and where."""
-    place.write(name, text)
-    done = place.run("tools", "import", name)
-    assert (done.code, place.count("tools")) == (1, 0)
-    assert name in done.err
-    assert said in done.err
+def test_import_names_every_bad_entry_and_takes_none(place: Place) -> None:
+    """Three bad lines and a file that is not there are all told, with their places, and nothing is registered."""
+    place.write("bad.jsonl", BROKEN)
+    done = place.run("tools", "import", "bad.jsonl", "absent.json")
+    assert (done.code, done.out) == (1, "")
+    absent, bad_name, twice, cut, last = done.err.splitlines()
+    assert absent == "absent.json: there is no such file"
+    assert bad_name.startswith("bad.jsonl, line 4 (not good): ")
+    assert twice == "bad.jsonl, line 5: the name good stands in bad.jsonl, line 2 already"
+    assert cut.startswith("bad.jsonl, line 6: not a JSON object: ")
+    assert last == "Nothing was imported."
+    assert place.count("tools") == 0
 
 
-def test_import_stopped_by_ctrl_c_leaves_nothing_half_done(place: Place) -> None:
-    """Ctrl-C while tools are indexed: no tool is registered, there is no traceback, and the next import works."""
-    place.write("many.json", catalogue([tools.record(tool) for tool in tools.distinct(300)]))
-    process = place.start("tools", "import", "many.json")
+def test_import_that_is_interrupted_leaves_nothing_half_done(place: Place) -> None:
+    """Ctrl-C while tools are indexed: exit code 130, a sentence, and no tool registered."""
+    place.write("tools.json", catalogue([tools.function(f"t{i}", "many words " * 80) for i in range(1500)]))
+    process = place.start("tools", "import", "tools.json")
     wait_until(lambda: place.count("vectors") > 0)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) != 0
-    assert "Traceback" not in place.written()
+    assert process.wait(20) == 130
+    assert TRACEBACK not in place.written()
+    assert "Stopped. Tools are registered all together or not at all" in place.written()
     assert place.count("tools") == 0
-    assert "300 created" in place.run("tools", "import", "many.json").out
 
 
-def test_list_filters_and_cuts_to_the_terminal(stocked: Place) -> None:
-    """Filters narrow; a line a tool, whole names, within 80 columns."""
-    assert [t["tool"]["function"]["name"] for t in stocked.run("tools", "list", "--tag", "weather", "--json").json] == [
-        "weather_forecast"
-    ]
-    assert len(stocked.run("tools", "list", "--risk", "dangerous", "--json").json) == 1
-    shown = stocked.in_terminal(80, "tools", "list", "--q", "weather")
-    assert "weather_forecast" in shown.out
-    assert "1 of 40 tools" in shown.out
-    assert max(map(len, shown.out.splitlines())) <= 80
+def test_imports_at_the_same_time_both_succeed_or_say_why(place: Place) -> None:
+    """Of two processes that import into a new registry, each succeeds or says that the other one is writing."""
+    for name in ("a", "b"):
+        place.write(f"{name}.json", catalogue(tools.distinct(60, prefix=f"{name}_")))
+    done = place.shell(
+        "toolfunnel tools import a.json & a=$!; toolfunnel tools import b.json; echo $?; wait $a; echo $?"
+    )
+    codes = [int(line) for line in done.out.splitlines() if line.isdigit()]
+    assert TRACEBACK not in done.err
+    assert len(codes) == 2
+    assert done.err.count("Another process is writing") == sum(codes)
+    assert place.count("tools") == 60 * codes.count(0)
 
 
-def test_list_into_a_closed_pipe_is_quiet(stocked: Place) -> None:
-    """`tools list | head -1` shows one line and no error."""
-    done = stocked.shell("toolfunnel tools list | head -1")
-    assert (len(done.out.splitlines()), done.err) == (1, "")
+def test_import_is_seen_by_a_running_server(place: Place) -> None:
+    """A server on the same registry offers what was imported within about two seconds."""
+    place.write("tools.json", catalogue(tools.distinct(5)))
+    gateway = GatewayProcess.start(place.path / "server", {"REGISTRY__URL": f"sqlite:///{place.database}"})
+    try:
+        assert place.run("tools", "import", "tools.json").code == 0
+        took = wait_until(lambda: gateway.admin("GET", "/admin/stats").json()["catalog"]["tools"] == 5, 10)
+    finally:
+        gateway.stop()
+    assert took < 2.5
 
 
-def test_show_and_rm_of_a_missing_tool_fail(stocked: Place) -> None:
-    """What is not there is said so, with exit code 1; what is there is removed all the same."""
-    assert stocked.run("tools", "show", "nope").code == 1
-    done = stocked.run("tools", "rm", "weather_forecast", "nope", "--json")
-    assert (done.code, done.json) == (1, {"removed": ["weather_forecast"], "missing": ["nope"]})
+def test_list_shows_a_table_with_filters(stocked: Place) -> None:
+    """Filters narrow the table, and its last line counts."""
+    done = stocked.run("tools", "list", "--tag", "invoice", "--limit", "3")
+    heading, *rows, last = done.out.splitlines()
+    assert heading.split() == ["name", "risk", "state", "tags", "description"]
+    assert [row.split()[:3] for row in rows[:1]] == [["approve_invoice", "read", "on"]]
+    assert (len(rows), last) == (3, "3 of 40 tools")
+
+
+def test_list_prints_records_as_json(stocked: Place) -> None:
+    """`--json` gives whole records, by risk and text as asked."""
+    done = stocked.run("tools", "list", "--risk", "dangerous", "--q", "ERASE", "--json")
+    assert [record["tool"]["function"]["name"] for record in done.json] == ["wipe_disk"]
+    assert done.json[0]["tags"] == ["disk"]
+
+
+def test_list_fits_a_narrow_terminal(stocked: Place) -> None:
+    """At 80 columns no line is longer, and names are whole."""
+    done = stocked.in_terminal(80, "tools", "list", "--tag", "invoice")
+    assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 80
+    assert "schedule_invoice " in done.out
+
+
+def test_list_does_not_let_text_steer_the_terminal(place: Place) -> None:
+    """Escape sequences in a description are shown as replacement characters."""
+    place.write("a.json", catalogue([tools.function("a", "red \x1b[31m alert \x07")]))
+    place.run("tools", "import", "a.json")
+    done = place.run("tools", "list")
+    assert "red \N{REPLACEMENT CHARACTER}[31m alert" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_empty_catalogue_is_said_with_what_to_do(place: Place) -> None:
+    """List and route on an empty catalogue name it and the command that fills it; as JSON they are just empty."""
+    said = (
+        0,
+        "The catalogue sqlite:///data/toolfunnel.db is empty. 'toolfunnel tools import FILE...' registers tools.\n",
+    )
+    listed, routed = place.run("tools", "list"), place.run("route", "Any rain?")
+    assert (listed.code, listed.out) == said
+    assert (routed.code, routed.out) == said
+    assert place.run("tools", "list", "--json").json == []
+
+
+def test_show_of_an_unknown_tool_fails(stocked: Place) -> None:
+    """An unknown name is exit code 1, on standard error, with how to search."""
+    done = stocked.run("tools", "show", "nothing", "--json")
+    assert (done.code, done.out) == (1, "")
+    assert "'toolfunnel tools list --q TEXT' searches" in done.err
+
+
+def test_rm_removes_and_tells_what_was_not_there(stocked: Place) -> None:
+    """Of two names one is removed and the other told; the exit code is 1."""
+    done = stocked.run("tools", "rm", "wipe_disk", "nothing", "wipe_disk", "--json")
+    assert (done.code, done.json) == (1, {"removed": ["wipe_disk"], "missing": ["nothing"]})
+    assert "There is no tool 'nothing'." in done.err
     assert stocked.count("tools") == 39
 
 
-def test_route_explains_a_decision(stocked: Place) -> None:
-    """A Japanese question finds the tool; k bounds; the dangerous one is counted as not offered."""
-    done = stocked.run("route", "東京の天気は？", "--k", "3", "--json")
-    assert (len(done.json["sent"]), "weather_forecast" in done.json["sent"]) == (3, True)
-    shown = stocked.run("route", "東京の天気は？", "--k", "3").out
-    assert "3 of 39 tools" in shown
-    assert "1 tools may not be offered" in shown
+def test_reader_that_leaves_is_no_error(stocked: Place) -> None:
+    """A broken pipe ends the command without a word."""
+    done = stocked.shell("toolfunnel tools list --json | true; exit ${PIPESTATUS[0]}")
+    assert (done.code, done.err) == (1, "")
 
 
-def test_route_on_an_empty_catalogue_says_what_to_do(place: Place) -> None:
-    """Nothing to choose from is no error, and names the next step."""
-    done = place.run("route", "hello")
-    assert done.code == 0
-    assert "toolfunnel tools import" in done.out
+def test_full_disk_behind_the_output_is_said(stocked: Place) -> None:
+    """Output that cannot be written is exit code 1 and a sentence."""
+    done = stocked.shell("toolfunnel tools list > /dev/full")
+    assert (done.code, done.err) == (1, "The output cannot be written: No space left on device\n")
 
 
-def test_output_in_a_terminal_without_unicode_is_no_error(stocked: Place) -> None:
-    """LANG=C shows other characters instead of failing."""
-    done = stocked.run(
-        "route", "東京の天気は？", variables={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
-    )
-    assert done.code == 0
-    assert "weather_forecast" in done.out
-
-
-def test_import_is_taken_up_by_a_running_server(start_gateway: StartGateway, place: Place, tmp_path: Path) -> None:
-    """A server on the same registry offers what another process registered."""
-    database = {"REGISTRY__URL": f"sqlite:///{tmp_path / 'shared.db'}"}
-    gateway = start_gateway(**database, REGISTRY__POLL_S="0.1")
-    place = Place(place.path, database)
-    place.write("one.json", catalogue([tools.function("brand_new", "A new tool.")]))
-    assert place.run("tools", "import", "one.json").code == 0
-    wait_until(lambda: gateway.admin("GET", "/readyz").json() == {"ready": True, "tools": 1, "pending": 0})
-
-
-def test_import_while_another_process_writes_waits_or_says_so(stocked: Place) -> None:
-    """A registry that stays locked is told by name, and nothing is lost."""
-    stocked.write("one.json", catalogue([tools.function("brand_new", "A new tool.")]))
-    with closing(sqlite3.connect(stocked.database, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        done = stocked.run("tools", "import", "one.json")
-        other.execute("ROLLBACK")
-    assert (done.code, stocked.count("tools")) == (1, 40)
-    assert "Another process is writing" in done.err
+def test_terminal_without_unicode_is_no_error(stocked: Place) -> None:
+    """Where the locale is ASCII, tables show question marks and JSON escapes."""
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    listed = stocked.run("tools", "list", "--q", "天気", variables=ascii_only)
+    assert (listed.code, listed.out.splitlines()[-1]) == (0, "1 of 40 tools")
+    shown = stocked.run("tools", "show", "weather_forecast", variables=ascii_only)
+    assert shown.out.isascii()
+    assert shown.json["keywords"] == ["天気", "天气"]

@@ -12,8 +12,7 @@ from tests.cli.command import Place
     ("arguments", "said"),
     [
         (["tool"], "No such command 'tool'"),
-        (["tools", "import"], "Missing argument"),
-        (["tools", "list", "--risk", "huge"], "Invalid value for '--risk'"),
+        (["tools", "import"], "Missing argument 'FILE'"),
         (["serve", "--port", "99999"], "Invalid value for '--port'"),
         (["route", " "], "it is empty"),
     ],

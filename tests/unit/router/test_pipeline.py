@@ -213,13 +213,12 @@ def test_route_with_forced_tools_appends_them(router: Router) -> None:
 
 def test_route_separates_owners(router: Router) -> None:
     """What is remembered for one caller is not used for another."""
-    words = catalog(*_MANY.tools, version="words")
     conversation = talk("mail", "weather")
     mine = RouteRequest(conversation, budget=_SMALL, owner="me")
-    router.route(words, EMPTY, mine, soon())
-    assert router.route(words, EMPTY, mine, soon()).rankings is None
+    router.route(_MANY, EMPTY, mine, soon())
+    assert router.route(_MANY, EMPTY, mine, soon()).rankings is None
     theirs = RouteRequest(conversation, budget=_SMALL, owner="them")
-    assert router.route(words, EMPTY, theirs, soon()).rankings is not None
+    assert router.route(_MANY, EMPTY, theirs, soon()).rankings is not None
 
 
 def test_route_tells_conversations_apart(router: Router) -> None:
@@ -332,9 +331,60 @@ def test_route_of_a_remembered_turn_waits_for_nothing() -> None:
     encoder = GatedEncoder(stops=_is_tool)
     with _router(encoder) as router, ThreadPoolExecutor(1) as threads:
         first = router.route(EMPTY, _LONG, _CAR, now())
-        again = threads.submit(router.route, EMPTY, _LONG, _CAR, soon()).result(30)
+        loop = replace(_CAR, conversation=talk(("car", ("thing_1",))))
+        again = threads.submit(router.route, EMPTY, _LONG, loop, soon()).result(30)
         assert not encoder.gate.is_set()
-    assert again.positions == first.positions
+    assert again.positions[: len(first.positions)] == first.positions
+
+
+def test_route_of_a_new_conversation_forgets_what_was_hasty() -> None:
+    """The same opening again is selected by meaning once the vectors are there; nobody is stuck with words."""
+    encoder = GatedEncoder(stops=_is_tool, synonyms={"car": "automobile"})
+    with _router(encoder) as router:
+        assert "automobile" not in _names(router.route(EMPTY, _LONG, _CAR, now()))
+        encoder.gate.set()
+        router.embedder.tools(_LONG.tools, digests(*_LONG.tools), range(300), soon())
+        again = router.route(EMPTY, _LONG, _CAR, soon())
+    assert (again.mode, "automobile" in _names(again)) == (Mode.HYBRID, True)
+
+
+def test_route_of_a_history_without_time_is_not_remembered() -> None:
+    """Turns that could not be replayed in time are passed over once; with time the list is what it would be."""
+    request = RouteRequest(talk("mail", "weather", "refund"), budget=_SMALL)
+    encoder = GatedEncoder(stops=lambda text: text == "weather")
+    with _router(encoder) as router:
+        hasty = router.route(_MANY, EMPTY, request, now())
+        assert hasty.mode is Mode.LEXICAL
+        encoder.gate.set()
+        calm = router.route(_MANY, EMPTY, request, soon())
+        fresh = Router(router.embedder).route(_MANY, EMPTY, request, soon())
+    assert (calm.positions, calm.mode) == (fresh.positions, Mode.HYBRID)
+
+
+def test_route_keeps_what_was_forced(router: Router) -> None:
+    """A tool that one request demanded stays in the conversation's list, and in no other conversation's."""
+    first = RouteRequest(talk("mail"), forced=("map",), budget=_SMALL)
+    sent = _names(router.route(_MANY, EMPTY, first, soon()))
+    following = _names(router.route(_MANY, EMPTY, replace(first, conversation=talk("mail", "song"), forced=()), soon()))
+    assert following[: len(sent)] == sent
+    assert "map" not in _names(router.route(_MANY, EMPTY, replace(first, forced=()), soon()))
+
+
+def test_route_keeps_a_running_list_when_the_catalogue_changes(router: Router) -> None:
+    """A new version moves nothing; what may no longer be offered goes, what is pinned now comes."""
+    first = _names(router.route(_MANY, EMPTY, RouteRequest(talk("mail"), budget=Budget(3, 6)), soon()))
+    changed = [replace(one, enabled=one.name != first[1]) for one in _MANY.tools]
+    newer = catalog(tool("news", pinned=True), *changed, encoder=HashingEncoder(), version="newer")
+    request = RouteRequest(talk("mail", "mail"), budget=Budget(3, 6))
+    assert _names(router.route(newer, EMPTY, request, soon())) == [first[0], first[2], "news"]
+
+
+def test_route_sees_a_changed_catalogue_in_a_new_conversation(router: Router) -> None:
+    """What was remembered over an older catalogue does not keep a new tool from a new conversation."""
+    request = RouteRequest(talk("mail"), budget=Budget(1, 2))
+    assert _names(router.route(_MANY, EMPTY, request, soon())) == ["mail"]
+    newer = catalog(tool("a", "mail mail mail"), encoder=HashingEncoder(), version="newer")
+    assert _names(router.route(newer, EMPTY, request, soon())) == ["a"]
 
 
 def test_route_with_the_embedded_encoder(embedded: EmbeddedEncoder) -> None:

@@ -143,7 +143,7 @@ def test_only_the_cap_rewrites_a_list(embedder: Embedder, world: World) -> None:
 
 
 @_laws
-@given(world=worlds(forced=True))
+@given(world=worlds())
 def test_a_selection_is_a_function_of_the_request(embedder: Embedder, world: World) -> None:
     """A router that has seen nothing gives what one gives that saw every request of the conversation."""
     router = Router(embedder)
