@@ -198,8 +198,8 @@ class SelectSettings(_Section):
     budget_ms: float = Field(
         50.0,
         gt=0,
-        description="Milliseconds for routing. Past it, tools are found by words only; past twice that, the request "
-        "goes out as it came.",
+        description="Milliseconds for routing a request, from when its turn comes. Past it, tools are found by words only; "
+        "past twice that, it goes out as it came.",
     )
 
     @model_validator(mode="after")

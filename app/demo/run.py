@@ -31,7 +31,7 @@ QUESTIONS = (
 _START_S = 60.0
 _STOP_S = 10.0
 _NO_KEY = "none"
-_TOOL_WIDTH = 28  # columns of a tool's name that stay whole; leaves 16 of 80 for the question
+_TOOL_WIDTH = 27  # columns of a tool's name that stay whole; leaves 14 of 80 for the question
 _TRIES = 3  # at a question that a busy machine could not route in time
 
 
@@ -85,8 +85,20 @@ def show(asked: list[Asked], *, model: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"model": model or MODEL, "questions": [asdict(a) for a in asked]})
         return
+    out.print(f"\nModel: {model or f'{MODEL}, a stand-in: no provider is configured'}\n", markup=False, highlight=False)
+    out.print(table_of(asked))
+    out.print(
+        f"\nTokens are estimates; before: all {asked[0].available:,} tools that may be offered "
+        "(safety.allow decides which risks may).",
+        style="dim",
+        highlight=False,
+    )
+
+
+def table_of(asked: list[Asked]) -> Table:
+    """Lay the questions out; 80 columns are enough."""
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("\nquestion", min_width=16, overflow="fold")
+    table.add_column("\nquestion", min_width=14, overflow="fold")
     table.add_column("tools\nall → sent", justify="right", no_wrap=True)
     short = all(len(a.called) <= _TOOL_WIDTH for a in asked)
     table.add_column("\ntool called", style="bold", no_wrap=short, overflow="fold")
@@ -95,14 +107,7 @@ def show(asked: list[Asked], *, model: str | None, as_json: bool) -> None:
     for a in asked:
         tokens = f"{a.tokens_before:,} → {a.tokens_after:,}"
         table.add_row(a.question, f"{a.catalogue:,} → {a.sent}", a.called, tokens, f"{a.route_ms:.1f} ms")
-    out.print(f"\nModel: {model or f'{MODEL}, a stand-in: no provider is configured'}\n", markup=False, highlight=False)
-    out.print(table)
-    out.print(
-        f"\nTokens are estimates; before: all {asked[0].available:,} tools that may be offered "
-        "(safety.allow decides which risks may).",
-        style="dim",
-        highlight=False,
-    )
+    return table
 
 
 def _model_of(provider: str, key: str) -> str:
