@@ -103,7 +103,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         encoder = await asyncio.to_thread(make_encoder, settings)
         keeper = _VectorKeeper(registry, encoder)
         closing.push_async_callback(keeper.finish)
-        embedder = Embedder(encoder, on_learned=keeper.learned)
+        embedder = Embedder(encoder, on_learned=keeper.learned, on_failed=_report_encoder)
         embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
         routing = Routing(Router(embedder), settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)
@@ -121,6 +121,10 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
             "gateway": Gateway(settings, snapshots, routing, upstream, telemetry),
             "admin": AdminService(settings, registry, snapshots, routing, telemetry),
         }
+
+
+def _report_encoder(error: BaseException) -> None:
+    _log.warning("the encoder failed; words find the tools", reason=str(error)[:200])
 
 
 class _VectorKeeper:

@@ -7,12 +7,12 @@ exception is a body whose duplicate keys hide what would be decided about.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
-import xxhash
 
 from app.errors import BadRequest
 from app.settings import Settings
@@ -24,7 +24,8 @@ from router.types import Budget, Grants, RouteRequest, Selection
 
 _log = structlog.get_logger()
 _EXPLAIN_S = 5.0
-_THREADS = 2
+_THREADS = 8  # most of them wait for vectors
+_MAX_KEPT_LIST_BYTES = 4 * 2**20
 # When many requests come at once, each waits for its turn: as many budgets at most. Late tools are better than none.
 _TURNS_TO_WAIT = 10
 # A body that is so large that reading it takes longer than routing has taken longer still to arrive.
@@ -158,11 +159,13 @@ class Routing:
         """Read the client's tool list, once for all requests that carry the same bytes."""
         if request.tools is None:
             return EMPTY
-        key = f"{request.list_key}:{xxhash.xxh3_128_hexdigest(request.tools)}"
+        # Shared by all callers, so the hash must be one that nobody can find two lists for.
+        key = f"{request.list_key}:{hashlib.blake2b(request.tools, digest_size=16).hexdigest()}"
         own = self._lists.get(key)
         if own is None:
             own = Catalog.build(key, chat.read_tools(request))
-            self._lists.put(key, own)
+            if len(request.tools) <= _MAX_KEPT_LIST_BYTES:
+                self._lists.put(key, own)
         return own
 
 

@@ -5,6 +5,7 @@ SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, a
 
 from __future__ import annotations
 
+import math
 import signal
 import socket
 from typing import Any
@@ -43,7 +44,7 @@ def run(settings: Settings, port: int, workers: int) -> None:
         lifespan="on",
         server_header=False,
         date_header=False,
-        timeout_graceful_shutdown=int(settings.server.shutdown_grace_s) or None,
+        timeout_graceful_shutdown=math.ceil(settings.server.shutdown_grace_s),
     )
 
 

@@ -198,8 +198,8 @@ class SelectSettings(_Section):
     budget_ms: float = Field(
         50.0,
         gt=0,
-        description="Milliseconds for routing a request, from when its turn comes. Past it, tools are found by words only; "
-        "past twice that, it goes out as it came.",
+        description="Milliseconds for routing a request, from when its turn comes. "
+        "Past it, tools are found by words only; past twice that, it goes out as it came.",
     )
 
     @model_validator(mode="after")
@@ -277,6 +277,8 @@ class Settings(BaseSettings):
                 "(for example TOOLFUNNEL_ADMIN__KEY)"
             )
         managed = self.upstream.credentials is Credentials.MANAGED
+        if self.callers.keys and not managed:
+            raise ValueError("callers.keys are checked in managed mode only: set upstream.credentials to managed")
         if managed and not self.callers.keys and not self.server.is_loopback:
             raise ValueError("credentials: managed without callers.keys starts on a loopback address only")
         return self

@@ -59,7 +59,8 @@ def history(pool: Pool, called: Iterable[str], permitted: Mask) -> dict[int, Rea
 def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Budget) -> Held:
     """Select a first set: what is kept and the best of the rest up to the budget, in the pool's order."""
     reasons = dict(kept)
-    room = budget.initial - sum(reason is Reason.OWN for reason in kept.values())
+    own = sum(reason is Reason.OWN for reason in kept.values())
+    room = budget.initial - own
     for position in ranked.ids:
         if room <= 0:
             break
@@ -115,4 +116,10 @@ def with_namesakes(pool: Pool, positions: Iterable[int]) -> list[int]:
 
 
 def _callable(pool: Pool, names: Iterable[str], permitted: Mask) -> list[int]:
-    return [p for name in names for p in pool.positions(name) if pool.is_own(p) or permitted[p]]
+    return [p for name in names for p in pool.positions(name) if permitted[p] or undisputed(pool, p)]
+
+
+def undisputed(pool: Pool, position: int) -> bool:
+    """Tell whether a tool is the client's alone, or fixed: nothing of the catalogue speaks against it."""
+    tool = pool.tool(position)
+    return pool.is_own(position) and (tool.fixed or tool.name not in pool.registered.by_name)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from router.ordering import top
 from router.types import Mask, RankedList, Scores
 
 DENSE = 0.7
@@ -18,15 +19,16 @@ LEXICAL = 0.3
 KEYWORD = 0.15  # what an exact keyword or tag adds: enough to lead a tie, not enough to beat clear meaning
 
 
-def weighted(
+def weighted(  # noqa: PLR0913 - all but the lists by name
     lexical: RankedList,
     dense: RankedList | None,
     *,
     ready: Mask,
     permitted: Mask,
+    depth: int,
     hits: Sequence[int] = (),
 ) -> RankedList:
-    """Fuse the channels over the permitted tools.
+    """Fuse the channels over the permitted tools; give the `depth` best.
 
     A tool whose vector is not ready counts its words for both channels; so do all when `dense` is None.
     """
@@ -40,9 +42,9 @@ def weighted(
         fused = fused.copy()
         fused[sorted(set(hits))] += np.float32(KEYWORD)  # once, however many words hit
     rows = np.flatnonzero(permitted)
-    order = np.argsort(-fused[rows], kind="stable")
-    scores = fused[rows][order]
-    return RankedList(rows[order], scores, float(scores[-1]) if len(scores) else 0.0)
+    scores = fused[rows]
+    best = top(scores, depth)
+    return RankedList(rows[best], scores[best], float(scores.min()) if len(scores) else 0.0)
 
 
 def normalised(ranked: RankedList, size: int) -> Scores:

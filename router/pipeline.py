@@ -82,7 +82,7 @@ class Router:
         """Give the client's list its vectors, as many as are ready in time, the likeliest tools' first."""
         known = self._own.get(own.version)
         if known is not None:
-            return known
+            return replace(own, index=known.index, ready=known.ready)
         everything = np.ones(len(own), dtype=np.bool_)
         likely = lexical.rank(asked, Pool(own, _NOTHING), everything, len(own))
         digests = [text.digest(tool) for tool in own.tools]
@@ -152,6 +152,7 @@ class _Run:
             meaning,
             ready=self.pool.ready(),
             permitted=self.permitted,
+            depth=_DEPTH,
             hits=[p for p in lexical.keyword_hits(asked, self.pool) if self.permitted[p]],
         )
         return Rankings(fused, words, meaning)

@@ -14,6 +14,10 @@ DECAY = (1.0, 0.5)
 
 def at_turn(conversation: Conversation, turn: int) -> RoutingQuery:
     """Give the query for turn number `turn` (from 0), from it and the turns before it that have text."""
-    texts = [clipped(t.text) for t in conversation.turns[: turn + 1] if t.text]
-    newest = tuple(reversed(texts[-len(DECAY) :]))
-    return RoutingQuery(newest, DECAY[: len(newest)])
+    newest: list[str] = []
+    for said in reversed(conversation.turns[: turn + 1]):
+        if said.text:
+            newest.append(clipped(said.text))
+        if len(newest) == len(DECAY):
+            break
+    return RoutingQuery(tuple(newest), DECAY[: len(newest)])

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from router.catalog import Pool
-from router.cut import Held
+from router.cut import Held, undisputed
 from router.memory import Lru
 from router.types import Mask, Reason
 
@@ -56,7 +56,8 @@ def _moved(entry: _Entry, pool: Pool, permitted: Mask, kept: Mapping[int, Reason
     found: dict[int, Reason] = {}
     for position, reason, name in zip(entry.held.order, entry.held.reasons, entry.names, strict=True):
         if position < own:
-            found[position] = reason
+            if permitted[position] or undisputed(pool, position):
+                found[position] = reason
         else:
             places = (own + row for row in pool.registered.by_name.get(name, ()))
             found |= {place: reason for place in places if permitted[place]}

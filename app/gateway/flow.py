@@ -88,6 +88,9 @@ async def passed(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -
         if not inbox.gone:
             await _refuse(answer, error)
             gateway.telemetry.count_failure(answer.usage.failure)
+    except BrokenOff:
+        gateway.telemetry.count_failure("upstream_broke_off")
+        raise
 
 
 async def _exchange(

@@ -33,6 +33,7 @@ class Inbox:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.gone = True
+                self._read.set()
                 raise ClientGone
             more = message.get("more_body", False)
             if not more:
@@ -79,5 +80,5 @@ class Inbox:
 
     async def _gone(self) -> None:
         await self._read.wait()
-        while (await self._receive())["type"] != "http.disconnect":
+        while not self.gone and (await self._receive())["type"] != "http.disconnect":
             pass

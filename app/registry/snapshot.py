@@ -173,6 +173,8 @@ class Snapshots:
             ready=ready,
             documents=[entry.document for entry in entries],
         )
+        # Made lazily, half a second at 100,000 tools: no request should be the one to wait for them.
+        _ = catalog.by_name, catalog.by_phrase, catalog.pinned
         return catalog, matrix
 
     async def _follow(self) -> None:

@@ -167,19 +167,23 @@ def _conversation(found: dict[str, members.Member]) -> Conversation:
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(f"messages: {error}") from error
     turns: list[Turn] = []
-    speaking = False
+    said: list[str] = []  # of user messages in a row: they are one turn
     for message in messages:
         if message.role == "user":
-            text = _text(message.content)
-            if speaking:  # two user messages in a row are one turn
-                last = turns.pop()
-                text = "\n".join(part for part in (last.text, text) if part)
-            turns.append(Turn(text))
-        elif called := _called(message):
-            last = turns.pop() if turns else Turn("")
-            turns.append(Turn(last.text, (*last.calls, *(name for name in called if name not in last.calls))))
-        speaking = message.role == "user"
-    return Conversation(tuple(turns))
+            said.append(_text(message.content))
+            continue
+        called = _called(message)
+        if said or (called and not turns):
+            turns.append(_turn(said))
+            said = []
+        if called:
+            last = turns.pop()
+            turns.append(Turn(last.text, tuple(dict.fromkeys((*last.calls, *called)))))
+    return Conversation((*turns, _turn(said)) if said else tuple(turns))
+
+
+def _turn(said: list[str]) -> Turn:
+    return Turn("\n".join(text for text in said if text))
 
 
 def _text(content: msgspec.Raw) -> str:
@@ -203,7 +207,8 @@ def _called(message: _Message) -> list[str]:
 
 
 def _choice(found: dict[str, members.Member]) -> object:
-    member = found.get("tool_choice") or found.get("function_call")
+    given = (found.get(key) for key in ("tool_choice", "function_call"))
+    member = next((one for one in given if one is not None and one.raw != b"null"), None)
     return None if member is None else _decoded(member.raw)
 
 

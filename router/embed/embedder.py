@@ -22,7 +22,9 @@ from router.types import Encoder, Mask, Tool, Vectors
 
 _CHUNK = 4  # tools encoded at a time: about 20 ms, what a waiting question can lose at most
 
-_URGENT = 8  # texts of one request that go before everything else
+_URGENT = 4  # texts of one request that go before everything else
+_HISTORY = 256  # texts of one request at most
+_BACKLOG = 5_000  # tools that may wait; more are left to words until there is room
 
 OnLearned = Callable[[dict[str, Vectors]], None]
 
@@ -46,10 +48,16 @@ class Embedder:
         questions: int = 8_192,
         tools: int = 20_000,
         on_learned: OnLearned | None = None,
+        on_failed: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """Take sizes of the two memories in entries; `on_learned` gets new tool vectors, in a thread."""
+        """Take sizes of the two memories in entries, and whom to tell of new tool vectors and of errors.
+
+        `on_learned` and `on_failed` are called in a thread.
+        """
         self.encoder = encoder
         self.on_learned = on_learned
+        self.on_failed = on_failed
+        self._closing = False
         self._questions: Lru[str, Vectors] = Lru(questions)
         self._tools: Lru[str, Vectors] = Lru(tools)
         self._asking: dict[str, Future[None]] = {}
@@ -58,6 +66,7 @@ class Embedder:
 
     def close(self) -> None:
         """Drop what waits and end the threads."""
+        self._closing = True
         self._for_questions.shutdown(wait=True, cancel_futures=True)
         self._for_tools.shutdown(wait=True, cancel_futures=True)
         for dropped in set(self._asking.values()):
@@ -70,9 +79,8 @@ class Embedder:
         missing = [t for t, vector in known.items() if vector is None]
         if missing:
             # A long history must not stand before other callers' questions: only its first texts are urgent.
-            urgent, rest = missing[:_URGENT], missing[_URGENT:]
-            jobs = [self._for_questions.submit(self._encode_questions, urgent)]
-            jobs += [self._for_tools.submit(self._encode_questions, chunk) for chunk in _chunks(rest)]
+            jobs = [self._submit(self._for_questions, self._encode_question, text) for text in missing[:_URGENT]]
+            jobs += [self._submit(self._for_tools, self._encode_question, text) for text in missing[_URGENT:_HISTORY]]
             wait_for(jobs, _until(deadline))
             known |= {t: self._questions.get(t) for t in missing}
         return {t: vector for t, vector in known.items() if vector is not None}
@@ -82,10 +90,10 @@ class Embedder:
     ) -> tuple[Vectors, Mask]:
         """Give `float32[n, d]` and which rows are ready by `deadline`; the unknown are encoded in `order`."""
         missing = [i for i in order if self._tools.get(digests[i]) is None and digests[i] not in self._asking]
-        if missing:
+        if missing and len(self._asking) < _BACKLOG:
             job: Future[None] = Future()
             self._asking |= dict.fromkeys((digests[i] for i in missing), job)
-            self._for_tools.submit(self._encode_tools, [(digests[i], tools[i]) for i in missing], job)
+            self._submit(self._for_tools, self._encode_tools, [(digests[i], tools[i]) for i in missing], job)
         wait_for({asked for d in digests if (asked := self._asking.get(d)) is not None}, _until(deadline))
         vectors = np.zeros((len(tools), self.encoder.dimension), dtype=np.float32)
         ready = np.zeros(len(tools), dtype=np.bool_)
@@ -100,15 +108,25 @@ class Embedder:
         for digest, vector in vectors.items():
             self._tools.put(digest, vector)
 
-    def _encode_questions(self, texts: list[str]) -> None:
-        fresh = [t for t in texts if self._questions.get(t) is None]
-        for question, vector in zip(fresh, self.encoder.encode(fresh), strict=True):
-            self._questions.put(question, vector)
+    def _encode_question(self, question: str) -> None:
+        if self._questions.get(question) is None:
+            self._questions.put(question, self.encoder.encode([text.gist(question)])[0])
+
+    def _submit(self, threads: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> Future[None]:
+        job = threads.submit(work, *arguments)
+        job.add_done_callback(self._report)
+        return job
+
+    def _report(self, job: Future[None]) -> None:
+        if not job.cancelled() and (error := job.exception()) is not None and self.on_failed is not None:
+            self.on_failed(error)
 
     def _encode_tools(self, work: list[tuple[str, Tool]], job: Future[None]) -> None:
         learned: dict[str, Vectors] = {}
         try:
             for start in range(0, len(work), _CHUNK):
+                if self._closing:
+                    return
                 chunk = work[start : start + _CHUNK]
                 vectors = tool_vectors(self.encoder, [tool for _, tool in chunk])
                 for (digest, _), vector in zip(chunk, vectors, strict=True):
@@ -120,10 +138,6 @@ class Embedder:
             job.set_result(None)
             if learned and self.on_learned is not None:
                 self.on_learned(learned)
-
-
-def _chunks(texts: list[str]) -> list[list[str]]:
-    return [texts[start : start + _URGENT] for start in range(0, len(texts), _URGENT)]
 
 
 def _until(deadline: float) -> float:

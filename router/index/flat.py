@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from router.ordering import top
 from router.types import Mask, Positions, Scores, Vectors
 
 
@@ -23,12 +24,3 @@ class FlatIndex:
         low = float(scores.min())
         best = top(scores, depth)
         return rows[best], scores[best], low
-
-
-def top(scores: Scores, depth: int) -> Positions:
-    """Give the indexes of the `depth` highest scores, best first, ties by index."""
-    if depth < len(scores):
-        bound = np.partition(scores, len(scores) - depth)[len(scores) - depth]
-        candidates = np.flatnonzero(scores >= bound)
-        return candidates[np.argsort(-scores[candidates], kind="stable")][:depth]
-    return np.argsort(-scores, kind="stable")

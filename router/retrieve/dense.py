@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from router.catalog import Pool
-from router.index.flat import top
+from router.ordering import top
 from router.types import Mask, RankedList, RoutingQuery, Vectors
 
 

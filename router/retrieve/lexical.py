@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from router.catalog import Pool
-from router.index.flat import top
+from router.ordering import top
 from router.text import phrases, terms
 from router.types import Mask, RankedList, RoutingQuery, Scores
 

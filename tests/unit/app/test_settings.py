@@ -115,11 +115,19 @@ def test_load_takes_an_empty_variable_as_not_set(monkeypatch: pytest.MonkeyPatch
 
 def test_load_reads_lists_in_the_environment_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys and risk classes are JSON lists in the environment."""
+    monkeypatch.setenv("TOOLFUNNEL_UPSTREAM__CREDENTIALS", "managed")
     monkeypatch.setenv("TOOLFUNNEL_CALLERS__KEYS", '["key-of-one-team", "key-of-another"]')
     monkeypatch.setenv("TOOLFUNNEL_SAFETY__ALLOW", '["read", "write"]')
     loaded = load()
     assert [key.get_secret_value() for key in loaded.callers.keys] == ["key-of-one-team", "key-of-another"]
     assert loaded.safety.allow == {Risk.READ, Risk.WRITE}
+
+
+def test_load_refuses_keys_that_nobody_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Callers' keys beside forwarded credentials would look like a closed door and be none."""
+    monkeypatch.setenv("TOOLFUNNEL_CALLERS__KEYS", '["key-of-one-team"]')
+    with pytest.raises(ConfigurationError, match="managed mode only"):
+        load()
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "server:\n", "server:\nselect:\n"])
@@ -263,7 +271,7 @@ def test_secret_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
 def test_secret_is_read_from_a_file(house: Path) -> None:
     """`file:PATH` stands for the file's text without the newline at its end."""
     (house / "secret").write_text(f"{SECRET}\n")
-    written(f"callers: {{keys: ['file:{house}/secret']}}")
+    written(f"callers: {{keys: ['file:{house}/secret']}}\nupstream: {{credentials: managed}}")
     (key,) = load().callers.keys
     assert key.get_secret_value() == SECRET
 
@@ -297,7 +305,10 @@ def test_secret_is_one_word_of_ascii(value: str) -> None:
 
 def test_secret_is_never_printed() -> None:
     """Neither repr, str, redacted output nor JSON shows a secret."""
-    written(f"admin: {{key: {SECRET}}}\nupstream: {{api_key: {SECRET}}}\ncallers: {{keys: [{SECRET}]}}")
+    written(
+        f"admin: {{key: {SECRET}}}\nupstream: {{api_key: {SECRET}, credentials: managed}}\n"
+        f"callers: {{keys: [{SECRET}]}}"
+    )
     loaded = load()
     for shown in (repr(loaded), str(loaded), repr(redacted(loaded)), loaded.model_dump_json()):
         assert SECRET not in shown

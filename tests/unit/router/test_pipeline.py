@@ -393,3 +393,24 @@ def test_route_with_the_embedded_encoder(embedded: EmbeddedEncoder) -> None:
     with _router(embedded) as router:
         request = RouteRequest(talk("明天会下雨吗？"), budget=Budget(2, 4), grants=Grants())
         assert "get_weather" in _names(router.route(tools, EMPTY, request, soon()))
+
+
+def test_route_gives_the_tools_of_the_list_at_hand(router: Router) -> None:
+    """A list that was read again, with other objects of the same tools, is answered with those objects."""
+    listed = [tool(name, f"work with one {name}") for name in _NAMES]
+    request = RouteRequest(talk("mail"), budget=Budget(2, 4))
+    for _ in range(2):
+        own = catalog(*(replace(one) for one in listed), version="own")
+        selection = router.route(EMPTY, own, request, soon())
+        assert all(any(sent is one for one in own.tools) for sent in selection.tools)
+
+
+def test_route_embeds_the_ends_of_a_long_question() -> None:
+    """Of a long question its start and end are embedded, so that it is found by meaning in time."""
+    encoder = GatedEncoder()
+    encoder.gate.set()
+    with _router(encoder) as router:
+        asked = "mail " + "x " * 5_000 + "weather"
+        selection = router.route(_MANY, EMPTY, RouteRequest(talk(asked), budget=_SMALL), soon())
+    assert selection.mode is Mode.HYBRID
+    assert all(len(seen) <= text.MAX_GIST_CHARS + 1 for seen in encoder.seen)

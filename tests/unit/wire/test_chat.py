@@ -280,3 +280,22 @@ def test_splice_moves_markers_from_the_back() -> None:
     request = chat.parse(b'{"messages":[]}')
     sent = json.loads(chat.splice(request, own[:3], own))["tools"]
     assert [tool.get("cache_control") for tool in sent] == [None, None, 2]
+
+
+def test_parse_reads_many_messages_in_a_row_at_once() -> None:
+    """User messages in a row are one turn, however many; what was called stands behind the turn before."""
+    body = {"messages": [
+        {"role": "assistant", "content": "hi", "tool_calls": [{"id": "1", "function": {"name": "early"}}]},
+        *({"role": "user", "content": f"part {i}"} for i in range(20_000)),
+        {"role": "assistant", "content": "hm"},
+        {"role": "user", "content": "and?"},
+    ]}  # fmt: skip
+    first, second, third = chat.parse(json.dumps(body).encode()).conversation.turns
+    assert (first.text, first.calls, third.text) == ("", ("early",), "and?")
+    assert second.text.startswith("part 0\npart 1\n")
+
+
+def test_parse_takes_a_null_choice_as_absent() -> None:
+    """`tool_choice: null` does not hide what `function_call` says."""
+    body = b'{"messages":[],"tool_choice":null,"function_call":"none","functions":[{"name":"a"}]}'
+    assert not chat.parse(body).routable

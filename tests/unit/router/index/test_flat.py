@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from router.index.flat import FlatIndex, top
+from router.index.flat import FlatIndex
+from router.ordering import top
 
 # Small whole numbers: sums are exact and ties are many.
 _VALUES = st.integers(-2, 2).map(np.float32)
