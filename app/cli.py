@@ -20,9 +20,7 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import records
 from app.admin.service import decision
 from app.demo import DemoFailed
-from app.demo.upstream import create_upstream
 from app.errors import ConfigurationError, GatewayError, NotFound
-from app.main import make_encoder
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
 from app.routing import Options, Routing
@@ -32,7 +30,7 @@ from app.terminal import err, out, print_json
 from router.embed.embedder import Embedder
 from router.errors import RouterError
 from router.pipeline import Router
-from router.types import Risk, Tool
+from router.types import Encoder, Risk, Tool
 
 T = TypeVar("T")
 
@@ -219,6 +217,8 @@ def demo_upstream(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8001,
 ) -> None:
     """Start the stand-in for a model: speaks Chat Completions, calls the nearest tool, and says what it is."""
+    from app.demo.upstream import create_upstream  # noqa: PLC0415 - see _encoder
+
     listen_on = serving.port_to_use(host, port)
     application = create_upstream()
     base_url = f"{serving.url(host, listen_on)}/v1"
@@ -238,7 +238,7 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Ask three questions through a gateway with a sample catalogue, and show what happened."""
-    from app.demo import run  # noqa: PLC0415 - the official client takes a second to import: nobody else waits for it
+    from app.demo import run  # noqa: PLC0415 - see _encoder: the official client takes a second
 
     if not catalog.exists():
         raise DemoFailed(f"{catalog}: there is no such folder. Name one with catalogue files: --catalog PATH")
@@ -255,7 +255,7 @@ def demo(  # noqa: PLR0913, PLR0917 - options
 
 def _import(loaded: Settings, files: list[Path]) -> PutResult:
     found = importer.read_files(files)
-    encoder = make_encoder(loaded)
+    encoder = _encoder(loaded)
 
     async def work(registry: Registry) -> PutResult:
         with terminal.progress("indexing tools") as report:
@@ -266,6 +266,12 @@ def _import(loaded: Settings, files: list[Path]) -> PutResult:
     except KeyboardInterrupt:
         err.print("Stopped. Tools are registered all together or not at all: nothing is left half done.")
         raise
+
+
+def _encoder(loaded: Settings) -> Encoder:
+    from app.main import make_encoder  # noqa: PLC0415 - what takes long to import is imported where it is used
+
+    return make_encoder(loaded)
 
 
 def _summary(result: PutResult) -> str:
@@ -279,7 +285,7 @@ def _empty(loaded: Settings) -> str:
 
 
 async def _explain(loaded: Settings, registry: Registry, question: str, k: int | None) -> dict[str, Any]:
-    encoder = make_encoder(loaded)
+    encoder = _encoder(loaded)
     routing = Routing(Router(Embedder(encoder)), loaded)
     snapshots = Snapshots(registry, encoder, Telemetry(), loaded.registry.poll_s)
     try:

@@ -14,7 +14,6 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import main
 from app.errors import GatewayError
 from app.settings import Settings
 from router.errors import RouterError
@@ -60,6 +59,8 @@ def run_app(app: ASGIApp, host: str, port: int) -> None:
 
 def create_app() -> ASGIApp:
     """Make the gateway; why it cannot start becomes one line of the log instead of a traceback."""
+    from app import main  # noqa: PLC0415 - the web framework takes half a second: only who serves waits for it
+
     app = main.create_app()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:

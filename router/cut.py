@@ -25,8 +25,8 @@ _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 class Held:
     """The tools in force at a turn: positions in sent order and why each is there.
 
-    `started`: they were searched for. `by_words`: at least once without vectors, or a turn was passed over, for lack of
-    time. `settled`: they follow from catalogue, grants and request alone.
+    `started`: they were searched for. `by_words`: at least once without vectors. `settled`: they follow from
+    catalogue, grants and request alone.
     """
 
     order: tuple[int, ...] = ()

@@ -128,7 +128,12 @@ class _Run:
         turn, held = self.last, None
         while turn >= 0 and (held := self._recalled(turn)) is None:
             turn -= 1
-        held = Held() if held is None else cut.with_calls(held, self.pool, self._calls(turn), self.permitted)
+        if held is None:
+            held = Held()
+        elif held.settled or self._sent(turn):
+            held = cut.with_calls(held, self.pool, self._calls(turn), self.permitted)
+        else:  # by words, in a hurry: the same question again may find more
+            turn -= 1
         for number in range(turn + 1, len(self.turns)):
             held = self._advance(held, number)
             if held.settled:
@@ -137,8 +142,12 @@ class _Run:
         return held
 
     def _recalled(self, turn: int) -> Held | None:
-        sent = turn < self.last or bool(self._calls(turn))
+        sent = self._sent(turn)
         return self.router.in_force.get(self.keys[turn], self.pool, self.permitted, self.kept, sent=sent)
+
+    def _sent(self, turn: int) -> bool:
+        """Whether the conversation went on after a turn's list was sent."""
+        return turn < self.last or bool(self._calls(turn))
 
     def rank(self, turn: int) -> Rankings:
         """Rank the pool by the question of a turn."""
@@ -186,7 +195,7 @@ class _Run:
         if not self.choosable.any():
             return cut.appended(self._unsearched(), held.order, Reason.HISTORY)
         if held.started and turn < self.last and not self._in_time(turn):
-            return replace(held, by_words=True, settled=False)
+            return replace(held, settled=False)
         ranked = self.rankings[turn] = self.rank(turn)
         after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
         hasty = ranked.dense is None or not self.pool.ready()[self.choosable].all()

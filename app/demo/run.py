@@ -56,20 +56,21 @@ def run(settings: Settings, *, model: str | None, once: bool, as_json: bool) -> 
         DemoFailed: A server did not start, or the provider refused a question.
     """
     url = serving.url(settings.server.host, settings.server.port)
-    provider, key = settings.upstream.base_url, _caller_key(settings)
+    provider = settings.upstream.base_url
     with ExitStack() as started:
         if provider:
-            model = model or _model_of(provider, key)
+            model = model or _model_of(provider, _provider_key(settings))
         else:
             port = _free_port()
             arguments = ["demo-upstream", "--port", str(port)]
             standin = started.enter_context(_running(arguments, f"http://127.0.0.1:{port}", "/v1/models"))
             override("upstream", "base_url", f"{standin}/v1")
+            override("upstream", "api_key", _NO_KEY)  # managed mode asks for one
             model = MODEL
         started.enter_context(_running(["serve"], url, "/readyz"))
         http = openai.DefaultHttpxClient(trust_env=False)  # no proxy between us and our own machine
         client = started.enter_context(
-            openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, http_client=http)
+            openai.OpenAI(base_url=f"{url}/v1", api_key=_caller_key(settings), max_retries=0, http_client=http)
         )
         admin = started.enter_context(_admin(settings, url))
         asked = [_ask(client, admin, model, question) for question in QUESTIONS]
@@ -184,10 +185,15 @@ def _called(stream: Iterable[ChatCompletionChunk]) -> str:
 
 
 def _caller_key(settings: Settings) -> str:
-    """Give the key that a caller shows: one of ours, the provider's, or what the official client finds itself."""
+    """Give the key that a caller shows to the gateway."""
     if settings.upstream.credentials is Credentials.MANAGED:
         keys = settings.callers.keys
         return keys[0].get_secret_value() if keys else _NO_KEY
+    return _provider_key(settings)
+
+
+def _provider_key(settings: Settings) -> str:
+    """Give the provider's key: the one that is set, or what the official client finds itself."""
     if not settings.upstream.base_url:
         return _NO_KEY
     if settings.upstream.api_key is not None:

@@ -100,15 +100,6 @@ def test_import_is_seen_by_a_running_server(place: Place) -> None:
     assert took < 2.5
 
 
-def test_list_shows_a_table_with_filters(stocked: Place) -> None:
-    """Filters narrow the table, and its last line counts."""
-    done = stocked.run("tools", "list", "--tag", "invoice", "--limit", "3")
-    heading, *rows, last = done.out.splitlines()
-    assert heading.split() == ["name", "risk", "state", "tags", "description"]
-    assert [row.split()[:3] for row in rows[:1]] == [["approve_invoice", "read", "on"]]
-    assert (len(rows), last) == (3, "3 of 40 tools")
-
-
 def test_list_prints_records_as_json(stocked: Place) -> None:
     """`--json` gives whole records, by risk and text as asked."""
     done = stocked.run("tools", "list", "--risk", "dangerous", "--q", "ERASE", "--json")

@@ -93,8 +93,8 @@ def test_c16_an_unseen_list_does_not_wait_for_its_vectors(upstream: Upstream, tm
     lists = [tools.listed(request.body) for request in upstream.requests]
     assert answer.headers["x-toolfunnel-tools"] == "12/300"
     assert "export_invoice" in upstream.requests[0].tool_names
-    assert lists[1] == lists[0]
-    assert lists[2][:12] == lists[0]
+    assert lists[1][:12] == lists[0]
+    assert lists[2][: len(lists[1])] == lists[1]
 
 
 def test_c34_callers_share_nothing_that_is_remembered(upstream: Upstream, tmp_path: Path) -> None:
@@ -109,9 +109,9 @@ def test_c34_callers_share_nothing_that_is_remembered(upstream: Upstream, tmp_pa
         for caller in ("Bearer early", "Bearer late", "Bearer later"):
             ask(base_url, body, caller)
     early, again, late, later = [tools.listed(request.body) for request in upstream.requests]
-    assert again == early
+    assert again[: len(early)] == early
     assert late == later
-    assert late != early
+    assert late[: len(early)] != early
 
 
 def test_c33_an_unseen_list_starts_a_conversation(start_gateway: StartGateway, upstream: Upstream) -> None:
@@ -124,6 +124,6 @@ def test_c33_an_unseen_list_starts_a_conversation(start_gateway: StartGateway, u
         gateway.post(tools.chat(messages, listed))
     lists = [tools.listed(request.body) for request in upstream.requests]
     assert "new_export_invoice" in upstream.requests[0].tool_names
-    assert lists[1] == lists[0]
-    assert lists[2][: len(lists[0])] == lists[0]
+    assert lists[1][: len(lists[0])] == lists[0]
+    assert lists[2][: len(lists[1])] == lists[1]
     assert len(lists[2]) <= 20

@@ -77,23 +77,28 @@ def test_called_tools_are_named_once_each_in_order() -> None:
     assert run._called([ChatCompletionChunk.model_validate_json(e) for e in events]) == "b, a"
 
 
+HTTP = {"base_url": "http://x/v1"}
+MANAGED = {"credentials": "managed", "api_key": "sk-set"}
+
+
 @pytest.mark.parametrize(
-    ("sections", "key"),
+    ("sections", "caller", "provider"),
     [
-        ({}, "none"),
-        ({"upstream": {"base_url": "http://x/v1"}}, "sk-environment"),
-        ({"upstream": {"base_url": "http://x/v1", "api_key": "sk-set"}}, "sk-set"),
-        ({"upstream": {"credentials": "managed"}}, "none"),
-        ({"upstream": {"credentials": "managed", "api_key": "sk-set"}, "callers": {"keys": ["one", "two"]}}, "one"),
+        ({}, "none", "none"),
+        ({"upstream": HTTP}, "sk-environment", "sk-environment"),
+        ({"upstream": HTTP | {"api_key": "sk-set"}}, "sk-set", "sk-set"),
+        ({"upstream": HTTP | MANAGED}, "none", "sk-set"),
+        ({"upstream": HTTP | MANAGED, "callers": {"keys": ["one", "two"]}}, "one", "sk-set"),
     ],
     ids=["stand-in", "environment", "settings", "managed", "managed with keys"],
 )
-def test_key_is_the_one_that_a_caller_would_show(
-    monkeypatch: pytest.MonkeyPatch, sections: dict[str, object], key: str
+def test_keys_are_those_of_caller_and_provider(
+    monkeypatch: pytest.MonkeyPatch, sections: dict[str, object], caller: str, provider: str
 ) -> None:
-    """The provider's key in passthrough mode, a caller's key in managed mode."""
+    """In managed mode the gateway is shown a caller's key, and only the provider sees its own."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-environment")
-    assert run._caller_key(Settings.model_validate(sections)) == key
+    settings = Settings.model_validate(sections)
+    assert (run._caller_key(settings), run._provider_key(settings)) == (caller, provider)
 
 
 def test_key_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
