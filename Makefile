@@ -22,8 +22,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 setup: $(STAMP) ## make .venv with the locked requirements and the toolfunnel command
 
 .PHONY: demo
-demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop)
-	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL))
+demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop; MODEL=, PORT=)
+	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
 .PHONY: test
 test: setup ## run the whole test suite
