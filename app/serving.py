@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 import signal
 import socket
+from contextlib import suppress
 from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from app.errors import GatewayError
 from app.settings import Settings
@@ -107,12 +110,26 @@ def end_on_signals() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
-def _run(app: ASGIApp | str, **options: Any) -> None:
-    try:
-        uvicorn.run(app, loop="asyncio", log_level="warning", access_log=False, **options)
-    except SystemExit as ended:
-        if ended.code:
-            raise CannotServe from ended
+def _run(app: ASGIApp | str, *, workers: int = 1, **options: Any) -> None:
+    config = uvicorn.Config(app, workers=workers, loop="asyncio", log_level="warning", access_log=False, **options)
+    failed = _run_workers(config) if workers > 1 else _run_one(config)
+    if failed:
+        raise CannotServe
+
+
+def _run_one(config: uvicorn.Config) -> bool:
+    """Serve in this process; tell whether it did not start."""
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt, SystemExit):  # the signal that ended it, or that it did not start
+        server.run()
+    return not server.started
+
+
+def _run_workers(config: uvicorn.Config) -> bool:
+    """Serve in several processes; tell whether one of them did not start, which ends all."""
+    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
+    supervisor.run()
+    return any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes)
 
 
 def _bare(host: str) -> str:

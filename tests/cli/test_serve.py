@@ -71,12 +71,13 @@ def test_server_on_another_file_says_so(place: Place) -> None:
     assert "x.db is not a SQLite database. Move it away, or point registry.url to another file" in done.err
 
 
-def test_server_on_a_damaged_registry_says_so(stocked: Place) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_server_on_a_damaged_registry_says_so(stocked: Place, workers: str) -> None:
     """Damage that shows only when the rows are read is exit code 1 and a sentence, not a traceback."""
     data = bytearray(stocked.database.read_bytes())
     data[len(data) // 4 :] = b"U" * len(data[len(data) // 4 :])
     stocked.database.write_bytes(data)
-    done = stocked.run("serve", "--port", "0")
+    done = stocked.run("serve", "--port", "0", "--workers", workers)
     assert done.code == 1
     assert "is damaged. Restore it from a backup, or move it away and import again" in done.err
 
