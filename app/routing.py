@@ -27,7 +27,7 @@ _EXPLAIN_S = 5.0
 _THREADS = 8  # most of them wait for vectors
 _MAX_KEPT_LIST_BYTES = 4 * 2**20
 # When many requests come at once, each waits for its turn: as many budgets at most. Late tools are better than none.
-_TURNS_TO_WAIT = 10
+_BUDGETS_TO_WAIT = 10
 # A body that is so large that reading it takes longer than routing has taken longer still to arrive.
 _BYTES_A_SECOND = 100e6
 
@@ -85,7 +85,7 @@ class Routing:
         started = time.perf_counter()
         budget_s = self._settings.select.budget_ms / 1e3
         try:
-            async with asyncio.timeout(_TURNS_TO_WAIT * budget_s):
+            async with asyncio.timeout(_BUDGETS_TO_WAIT * budget_s):
                 await self._free.acquire()
         except TimeoutError:
             return _unrouted(body, started)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.credentials import Headers
 from app.errors import GatewayError, answer_for, headers_for, openai_body
@@ -41,10 +41,10 @@ class _Answer:
     usage: Usage = field(default_factory=Usage)
     begun: bool = False
 
-    async def __call__(self, message: dict[str, object]) -> None:
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.begun = True
-            self.usage.status = int(str(message["status"]))
+            self.usage.status = message["status"]
         await self.send(message)
 
 
@@ -99,7 +99,7 @@ async def _exchange(
     path = scope["raw_path"].partition(b"?")[0]
     response = await gateway.upstream.send(scope["method"], path, scope["query_string"], scope["headers"], body)
     try:
-        await relay(response, answer, added)  # type: ignore[arg-type]
+        await relay(response, answer, added)
     finally:
         await response.aclose()
 

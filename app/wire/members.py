@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 import msgspec
@@ -91,5 +92,4 @@ def _duplicates(text: bytes) -> frozenset[str]:
         pairs: list[tuple[str, object]] = json.loads(text, object_pairs_hook=lambda found: found)
     except RecursionError as error:
         raise NotAnObject(str(error)) from error
-    seen: set[str] = set()
-    return frozenset(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    return frozenset(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
