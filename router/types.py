@@ -227,6 +227,11 @@ class Encoder(Protocol):
     """Turns texts into unit vectors. Thread-safe."""
 
     @property
+    def name(self) -> str:
+        """Name it for people, in a word or two: its scores are shown under this name."""
+        ...
+
+    @property
     def key(self) -> str:
         """Name model, dimension and settings: vectors of equal keys can be compared."""
         ...
@@ -236,8 +241,16 @@ class Encoder(Protocol):
         """Give d."""
         ...
 
-    def encode(self, texts: list[str]) -> Vectors:
-        """Give `float32[n, d]`, unit length, in the order of the texts.
+    def encode_query(self, texts: list[str]) -> Vectors:
+        """Give questions as `float32[n, d]`, unit length, in the order of the texts.
+
+        Raises:
+            EncoderError: The texts could not be encoded.
+        """
+        ...
+
+    def encode_document(self, texts: list[str]) -> Vectors:
+        """Give what is searched in as `float32[n, d]`; some models take it otherwise than questions.
 
         Raises:
             EncoderError: The texts could not be encoded.

@@ -137,7 +137,7 @@ def _arguments(tool: Tool) -> dict[str, object]:
 
 
 def _nearest(question: str, tools: list[Tool], encoder: Encoder) -> Tool:
-    scores = tool_vectors(encoder, tools) @ encoder.encode([question])[0]
+    scores = tool_vectors(encoder, tools) @ encoder.encode_query([question])[0]
     return tools[int(np.argmax(scores))]
 
 

@@ -33,7 +33,7 @@ def tool_vectors(encoder: Encoder, tools: Sequence[Tool]) -> Vectors:
     """Give the tools' vectors, `float32[n, d]`; of length one or a little less."""
     if not tools:
         return np.zeros((0, encoder.dimension), dtype=np.float32)
-    both = encoder.encode([text.summary(t) for t in tools] + [text.detail(t) for t in tools])
+    both = encoder.encode_document([text.summary(t) for t in tools] + [text.detail(t) for t in tools])
     mean: Vectors = (both[: len(tools)] + both[len(tools) :]) / np.float32(2)
     return mean
 
@@ -110,7 +110,7 @@ class Embedder:
 
     def _encode_question(self, question: str) -> None:
         if self._questions.get(question) is None:
-            self._questions.put(question, self.encoder.encode([text.gist(question)])[0])
+            self._questions.put(question, self.encoder.encode_query([text.gist(question)])[0])
 
     def _submit(self, threads: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> Future[None]:
         job = threads.submit(work, *arguments)

@@ -26,6 +26,11 @@ class EmbeddedEncoder:
             raise EncoderError(f"the embedded encoder could not be loaded: {error}") from error
 
     @property
+    def name(self) -> str:
+        """Name it for people."""
+        return "use"
+
+    @property
     def key(self) -> str:
         """Name model, version and dimension."""
         return f"use-multilingual-3/0.2/{DIMENSION}"
@@ -35,8 +40,15 @@ class EmbeddedEncoder:
         """Give d."""
         return DIMENSION
 
-    def encode(self, texts: list[str]) -> Vectors:
+    def encode_query(self, texts: list[str]) -> Vectors:
         """Give `float32[n, d]`, unit length."""
+        return self._encode(texts)
+
+    def encode_document(self, texts: list[str]) -> Vectors:
+        """Give `float32[n, d]`, unit length; this model makes no difference."""
+        return self._encode(texts)
+
+    def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, DIMENSION), dtype=np.float32)
         vectors: Vectors = self._model.encode([text.encode("utf-8", "replace").decode() for text in texts])

@@ -24,6 +24,7 @@ from router.types import Tool, Vectors
 class Encoder:
     """Turns every text into the same vector, and counts them; `broken` makes it fail, a closed `gate` wait."""
 
+    name = "same"
     key = "same"
     dimension = 2
 
@@ -39,6 +40,14 @@ class Encoder:
         self.gate.wait(10)
         self.texts += len(texts)
         return np.tile(np.asarray([1.0, 0.0], dtype=np.float32), (len(texts), 1))
+
+    def encode_query(self, texts: list[str]) -> Vectors:
+        """Encode questions."""
+        return self.encode(texts)
+
+    def encode_document(self, texts: list[str]) -> Vectors:
+        """Encode tools."""
+        return self.encode(texts)
 
 
 class CountingRegistry(Registry):

@@ -31,6 +31,7 @@ _PATIENCE_S = 20.0
 class WordEncoder:
     """Vectors that count words by their digest. Lists of tools wait for `gate`."""
 
+    name = "words"
     key = "words"
     dimension = 64
 
@@ -48,6 +49,14 @@ class WordEncoder:
                 row[xxhash.xxh3_64_intdigest(word.encode()) % self.dimension] += 1
             np.divide(row, max(1.0, float(np.linalg.norm(row))), out=row)
         return vectors
+
+    def encode_query(self, texts: list[str]) -> Vectors:
+        """Encode questions."""
+        return self.encode(texts)
+
+    def encode_document(self, texts: list[str]) -> Vectors:
+        """Encode tools."""
+        return self.encode(texts)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ DIMENSION = 32
 class HashingEncoder:
     """Sums one random vector a word: texts of the same words are alike, `synonyms` are the same word."""
 
+    name = "hashing"
     key = f"hashing/{DIMENSION}"
     dimension = DIMENSION
 
@@ -36,6 +37,14 @@ class HashingEncoder:
         self.seen.extend(texts)
         rows = [self._vector(text) for text in texts]
         return np.stack(rows) if rows else np.zeros((0, DIMENSION), dtype=np.float32)
+
+    def encode_query(self, texts: list[str]) -> Vectors:
+        """Encode questions."""
+        return self.encode(texts)
+
+    def encode_document(self, texts: list[str]) -> Vectors:
+        """Encode tools."""
+        return self.encode(texts)
 
     def _vector(self, text: str) -> Vectors:
         words = [self.synonyms.get(word, word) for word in re.findall(r"[^\W_]+", text.lower())]

@@ -13,7 +13,7 @@ from router.types import Vectors
 
 def test_encode_gives_unit_vectors(embedded: EmbeddedEncoder) -> None:
     """Every text has one row of length one; a lone surrogate, an empty and a long text too."""
-    vectors = embedded.encode(["Send a mail", "天气", "", "half \ud83d", "long " * 2_000])
+    vectors = embedded.encode_query(["Send a mail", "天气", "", "half \ud83d", "long " * 2_000])
     assert vectors.shape == (5, embedded.dimension)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -21,7 +21,7 @@ def test_encode_gives_unit_vectors(embedded: EmbeddedEncoder) -> None:
 
 def test_encode_of_nothing_has_the_right_shape(embedded: EmbeddedEncoder) -> None:
     """No texts give no rows."""
-    assert embedded.encode([]).shape == (0, embedded.dimension)
+    assert embedded.encode_query([]).shape == (0, embedded.dimension)
 
 
 @pytest.mark.parametrize(
@@ -29,15 +29,15 @@ def test_encode_of_nothing_has_the_right_shape(embedded: EmbeddedEncoder) -> Non
 )
 def test_encode_knows_meaning_across_languages(embedded: EmbeddedEncoder, question: str) -> None:
     """A question in any of four languages is nearer to the forecast than to the payment."""
-    weather, payment, asked = embedded.encode(["get weather forecast", "refund a payment", question])
+    weather, payment, asked = embedded.encode_query(["get weather forecast", "refund a payment", question])
     assert asked @ weather > asked @ payment
 
 
 def test_encode_does_not_depend_on_its_company(embedded: EmbeddedEncoder) -> None:
     """A text has the same vector alone and among others, but for rounding."""
     texts = ["Send a mail to Bob", "日历", "List the open pull requests of this repository, newest first"]
-    alone = np.concatenate([embedded.encode([text]) for text in texts])
-    assert np.allclose(embedded.encode(texts), alone, atol=1e-6)
+    alone = np.concatenate([embedded.encode_query([text]) for text in texts])
+    assert np.allclose(embedded.encode_document(texts), alone, atol=1e-6)
 
 
 def test_key_names_the_dimension(embedded: EmbeddedEncoder) -> None:
@@ -68,4 +68,4 @@ def test_not_a_number_is_an_encoder_error(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(use, "USE", Broken)
     with pytest.raises(EncoderError, match="not finite"):
-        EmbeddedEncoder().encode(["text"])
+        EmbeddedEncoder().encode_query(["text"])
