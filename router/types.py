@@ -259,8 +259,17 @@ class Encoder(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Nearest vectors by inner product. Immutable once built."""
+    """Nearest vectors by inner product. Immutable once built; thread-safe."""
 
-    def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores, float]:
-        """Give the `depth` best permitted rows, their scores (best first, ties by row), the lowest score."""
+    @property
+    def vectors(self) -> Vectors:
+        """Give what is searched, `float32[n, d]`. Not to be written to."""
+        ...
+
+    def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores]:
+        """Give the `depth` best permitted rows and their scores, best first, ties by row."""
+        ...
+
+    def score(self, query: Vectors, rows: Positions) -> Scores:
+        """Give the exact scores of rows, `float32[k]`."""
         ...
