@@ -122,10 +122,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What a caller may be offered from the catalogue. `tags` (any of them) narrows; empty means all."""
+    """What a caller may be offered from the catalogue. `tags` and `sources` (any of them) narrow; empty means all."""
 
     risks: frozenset[Risk] = frozenset({Risk.READ})
     tags: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

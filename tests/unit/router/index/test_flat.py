@@ -39,3 +39,9 @@ def test_top_is_a_stable_sort(scores: np.ndarray, depth: int) -> None:
     """The best come first and ties stand by index, cut short or not."""
     expected = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:depth]
     assert top(scores, depth).tolist() == expected
+
+
+def test_top_passes_over_what_is_no_number() -> None:
+    """One broken score takes no other's place."""
+    scores = np.asarray([1, np.nan, 3, 2], dtype=np.float32)
+    assert top(scores, 2).tolist() == [2, 3]
