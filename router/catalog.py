@@ -6,7 +6,6 @@ client's own tool list is a catalogue too, so that registered tools and its own 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from router import text
 from router.errors import CatalogError
 from router.postings import Postings
+from router.rights import Rights
 from router.types import Mask, Tool, VectorIndex
 
 
@@ -43,23 +43,23 @@ class Catalog:
         *,
         index: VectorIndex | None = None,
         ready: Mask | None = None,
-        documents: Sequence[Counter[str]] | None = None,
+        postings: Postings | None = None,
     ) -> Catalog:
-        """Build the arrays for tools. `documents`: their term counts, when the caller has them already.
+        """Build the arrays for tools. `postings`: what words find them by, when the caller has it already.
 
         Raises:
-            CatalogError: `ready` or `documents` has not one entry a tool.
+            CatalogError: `ready` or `postings` has not one entry a tool.
         """
-        if documents is None:
-            documents = [document_of(tool) for tool in tools]
+        if postings is None:
+            postings = Postings.build(map(text.document, tools), text.terms_of)
         if ready is None:
             ready = np.zeros(len(tools), dtype=np.bool_)
-        if not len(tools) == len(ready) == len(documents):
-            raise CatalogError(f"{len(tools)} tools, {len(ready)} flags, {len(documents)} documents")
+        if not len(tools) == len(ready) == len(postings):
+            raise CatalogError(f"{len(tools)} tools, {len(ready)} flags, {len(postings)} documents")
         return cls(
             version=version,
             tools=tuple(tools),
-            postings=Postings.build(documents),
+            postings=postings,
             ready=ready,
             index=index,
             tokens=np.asarray([text.estimate_tokens(tool.definition) for tool in tools], dtype=np.int64),
@@ -84,6 +84,11 @@ class Catalog:
             for keyword in {text.phrase(word) for word in (*tool.keywords, *tool.tags)} - {""}:
                 found.setdefault(keyword, []).append(position)
         return found
+
+    @cached_property
+    def rights(self) -> Rights:
+        """What decides about permission."""
+        return Rights.build(self.tools)
 
     @cached_property
     def pinned(self) -> tuple[int, ...]:
@@ -132,8 +137,3 @@ class Pool:
     def ready(self) -> Mask:
         """Which tools have their vectors, `bool[n]`."""
         return np.concatenate([self.own.ready, self.registered.ready])
-
-
-def document_of(tool: Tool) -> Counter[str]:
-    """Count the search terms of a tool."""
-    return Counter(text.terms(text.searchable(tool)))

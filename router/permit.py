@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from router.catalog import Catalog
 from router.types import Grants, Kind, Mask, Reason, Risk, Tool
 
 
 def permitted(catalog: Catalog, grants: Grants, kinds: frozenset[Kind]) -> Mask:
     """Tell for every tool of the catalogue whether this caller may be offered it, `bool[n]`."""
-    return np.fromiter(
-        (refusal(tool, grants) is None and tool.kind in kinds for tool in catalog.tools),
-        dtype=np.bool_,
-        count=len(catalog),
-    )
+    return catalog.rights.mask(grants, kinds)
 
 
 def refusal(tool: Tool, grants: Grants) -> Reason | None:
@@ -24,5 +18,7 @@ def refusal(tool: Tool, grants: Grants) -> Reason | None:
     if tool.risk is Risk.DANGEROUS or tool.risk not in grants.risks:
         return Reason.NOT_PERMITTED
     if grants.tags and grants.tags.isdisjoint(tool.tags):
+        return Reason.NOT_PERMITTED
+    if grants.sources and tool.source not in grants.sources:
         return Reason.NOT_PERMITTED
     return None

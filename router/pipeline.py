@@ -275,6 +275,7 @@ class _Run:
             request.owner,
             sorted(request.grants.risks),
             sorted(request.grants.tags),
+            sorted(request.grants.sources),
             sorted(request.kinds),
             request.source,
             (request.budget.initial, request.budget.most),

@@ -1,25 +1,32 @@
 """An inverted index as arrays: which tools hold a term, and how often.
 
 Immutable. Keeps raw counts, so that two indexes (a catalogue and a client's own list) can be scored with the
-statistics of their union.
+statistics of their union. Made of another one by `changed` it equals one that is built anew but for the numbers of its
+terms.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from array import array
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import chain, compress
 
 import numpy as np
 from numpy.typing import NDArray
+
+TermsOf = Callable[[str], Iterable[str]]
+Places = NDArray[np.int64]
+
+_SPARE_TERMS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Postings:
     """Terms to tools in compressed rows.
 
-    Term t of `vocabulary` occurs in tools `rows[starts[t]:starts[t + 1]]`, `counts[...]` times each.
-    `lengths` are the tools' lengths in terms, `float32[n]`.
+    Term t of `vocabulary` occurs in tools `rows[starts[t]:starts[t + 1]]`, in order, `counts[...]` times each.
+    `lengths` are the tools' lengths in terms, `float32[n]`; `total` is their sum.
     """
 
     vocabulary: dict[str, int]
@@ -27,29 +34,42 @@ class Postings:
     rows: NDArray[np.int32]
     counts: NDArray[np.float32]
     lengths: NDArray[np.float32]
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.lengths)
 
     @classmethod
-    def build(cls, documents: Sequence[Counter[str]]) -> Postings:
-        """Build from the term counts of each tool, in order."""
+    def build(cls, documents: Iterable[Iterable[str]], terms_of: TermsOf) -> Postings:
+        """Build from the tokens of each tool, in order, and what gives the terms of a token."""
         vocabulary: dict[str, int] = {}
-        terms: list[int] = []
-        rows: list[int] = []
-        counts: list[int] = []
-        for row, document in enumerate(documents):
-            terms.extend([vocabulary.setdefault(term, len(vocabulary)) for term in document])
-            rows.extend([row] * len(document))
-            counts.extend(document.values())
-        term_ids = np.asarray(terms, dtype=np.int32)
-        order = np.argsort(term_ids, kind="stable")
-        starts = np.zeros(len(vocabulary) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(term_ids, minlength=len(vocabulary)), out=starts[1:])
-        return cls(
-            vocabulary=vocabulary,
-            starts=starts,
-            rows=np.asarray(rows, dtype=np.int32)[order],
-            counts=np.asarray(counts, dtype=np.float32)[order],
-            lengths=np.asarray([document.total() for document in documents], dtype=np.float32),
+        terms, rows, counts, n = _counted(documents, terms_of, vocabulary)
+        return _assembled(vocabulary, terms, rows, counts, n)
+
+    def changed(self, places: Places, documents: Iterable[Iterable[str]], terms_of: TermsOf) -> Postings:
+        """Give the index of other tools: tool i is tool `places[i]` of this one, or the next of the documents for -1.
+
+        Places rise: tools that stay keep their order.
+        """
+        vocabulary = self.vocabulary.copy()
+        terms, rows, counts, _ = _counted(documents, terms_of, vocabulary)
+        rows = np.flatnonzero(places < 0).astype(np.int32)[rows]
+        now_at = np.full(len(self.lengths), -1, dtype=np.int32)
+        now_at[places[places >= 0]] = np.flatnonzero(places >= 0)
+        held = now_at[self.rows]
+        stays = held >= 0
+        held_terms = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))[stays]
+        held = held[stays]
+        n = len(places)
+        before = np.searchsorted(_keys(held_terms, held, n), _keys(terms, rows, n))
+        made = _assembled(
+            vocabulary,
+            np.insert(held_terms, before, terms),
+            np.insert(held, before, rows),
+            np.insert(self.counts[stays], before, counts),
+            n,
         )
+        return _tidied(made)
 
     def frequency(self, term: str) -> int:
         """Count the tools that hold a term."""
@@ -63,3 +83,65 @@ class Postings:
             return self.rows[:0], self.counts[:0]
         span = slice(self.starts[index], self.starts[index + 1])
         return self.rows[span], self.counts[span]
+
+
+class _Terms(dict[str, tuple[int, ...]]):
+    """The numbers of each token's terms. Tokens are few and come often: each is split once."""
+
+    def __init__(self, terms_of: TermsOf, vocabulary: dict[str, int]) -> None:
+        super().__init__()
+        self._terms_of = terms_of
+        self._vocabulary = vocabulary
+
+    def __missing__(self, token: str) -> tuple[int, ...]:
+        vocabulary = self._vocabulary
+        self[token] = numbers = tuple([vocabulary.setdefault(t, len(vocabulary)) for t in self._terms_of(token)])
+        return numbers
+
+
+def _counted(
+    documents: Iterable[Iterable[str]], terms_of: TermsOf, vocabulary: dict[str, int]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], int]:
+    """Count the terms of each document: term, row and count by term and row, and how many documents there are.
+
+    `vocabulary` is extended.
+    """
+    numbers = _Terms(terms_of, vocabulary)
+    found = array("i")
+    ends = array("q", [0])
+    for document in documents:
+        found.extend(chain.from_iterable(map(numbers.__getitem__, document)))
+        ends.append(len(found))
+    n = len(ends) - 1
+    keys = np.asarray(found, dtype=np.int64)
+    keys *= max(n, 1)
+    keys += np.repeat(np.arange(n), np.diff(np.asarray(ends)))
+    keys, counts = np.unique(keys, return_counts=True)
+    terms, rows = np.divmod(keys, max(n, 1))
+    return terms.astype(np.int32), rows.astype(np.int32), counts.astype(np.float32), n
+
+
+def _assembled(
+    vocabulary: dict[str, int],
+    terms: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    counts: NDArray[np.float32],
+    n: int,
+) -> Postings:
+    starts = np.zeros(len(vocabulary) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(terms, minlength=len(vocabulary)), out=starts[1:])
+    lengths = np.bincount(rows, weights=counts, minlength=n)
+    return Postings(vocabulary, starts, rows, counts, lengths.astype(np.float32), int(lengths.sum()))
+
+
+def _tidied(postings: Postings) -> Postings:
+    """Forget the terms that no tool holds any more, when they are many."""
+    used = np.diff(postings.starts) > 0
+    if len(used) <= 2 * int(used.sum()) + _SPARE_TERMS:
+        return postings
+    vocabulary = {term: number for number, term in enumerate(compress(postings.vocabulary, used))}
+    return replace(postings, vocabulary=vocabulary, starts=np.append(postings.starts[:-1][used], postings.starts[-1:]))
+
+
+def _keys(terms: NDArray[np.int32], rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
+    return terms.astype(np.int64) * n + rows

@@ -11,8 +11,9 @@ import hashlib
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 
 import Stemmer
 
@@ -34,8 +35,10 @@ _CJK = (
     r"\uac00-\ud7af"  # Hangul
 )
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_ASCII_TOKEN = re.compile(r"[0-9A-Za-z]+")  # what `_TOKEN` finds where there is nothing else, in half the time
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _LONGEST_WORD = 64  # what is longer is no word, and is not remembered as one
+_WIDE = bytes(range(0xE0, 0x100))  # the bytes that begin a character of three bytes or four
 _STEMMER = threading.local()  # PyStemmer objects are not thread-safe
 
 
@@ -61,6 +64,11 @@ def searchable(tool: Tool) -> str:
     return " ".join([split_name(tool.name), tool.description, *parameters, *tool.tags, *tool.keywords, *tool.examples])
 
 
+def document(tool: Tool) -> list[str]:
+    """Split everything a word can hit into tokens."""
+    return tokens(searchable(tool))
+
+
 def digest(tool: Tool) -> str:
     """Hash what a tool's vector is made of; equal digests have equal vectors (for one encoder)."""
     texts = f"{RECIPE}\0{summary(tool)}\0{detail(tool)}"
@@ -69,7 +77,23 @@ def digest(tool: Tool) -> str:
 
 def terms(text: str) -> list[str]:
     """Split text into search terms: English stems, and character bigrams for Chinese, Japanese and Korean."""
-    return list(_terms(unicodedata.normalize("NFKC", text)))
+    return list(chain.from_iterable(map(terms_of, tokens(text))))
+
+
+def tokens(text: str) -> list[str]:
+    """Split text into runs of one kind of writing; `terms_of` each are its search terms."""
+    if text.isascii():
+        return _ASCII_TOKEN.findall(text)
+    return _TOKEN.findall(unicodedata.normalize("NFKC", text))
+
+
+def terms_of(token: str) -> tuple[str, ...]:
+    """Split a token into search terms."""
+    if token.isascii() or not _IS_CJK.match(token):
+        return _stems(token) if len(token) <= _LONGEST_WORD else tuple(_words(token))
+    if len(token) == 1:
+        return (token,)
+    return tuple(token[i : i + 2] for i in range(len(token) - 1))
 
 
 def clipped(text: str) -> str:
@@ -107,7 +131,7 @@ def estimate_tokens(definition: bytes) -> int:
     Four bytes a token for ASCII; a Chinese, Japanese or Korean character (three bytes of UTF-8) is about one
     token. Good to about 15 % against common vocabularies, which differ among themselves by as much.
     """
-    wide = sum(1 for byte in definition if byte >= 0xE0) if not definition.isascii() else 0
+    wide = 0 if definition.isascii() else len(definition) - len(definition.translate(None, _WIDE))
     return max(1, (len(definition) - 3 * wide) // 4 + wide)
 
 
@@ -116,21 +140,14 @@ def _ends(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:half]}\n{text[-half:]}"
 
 
-def _terms(text: str) -> Iterable[str]:
-    for match in _TOKEN.finditer(_CAMEL.sub(" ", text)):
-        token = match.group()
-        if not _IS_CJK.match(token):
-            yield _stem(token.lower()) if len(token) <= _LONGEST_WORD else token[:_LONGEST_WORD]
-        elif len(token) == 1:
-            yield token
-        else:
-            yield from (token[i : i + 2] for i in range(len(token) - 1))
-
-
 @lru_cache(maxsize=65_536)
-def _stem(word: str) -> str:
+def _stems(word: str) -> tuple[str, ...]:
+    return tuple(_words(word))
+
+
+def _words(token: str) -> Iterator[str]:
     stemmer = getattr(_STEMMER, "english", None)
     if stemmer is None:
         stemmer = _STEMMER.english = Stemmer.Stemmer("english")
-    stem: str = stemmer.stemWord(word)
-    return stem
+    for word in _CAMEL.sub(" ", token).split():
+        yield stemmer.stemWord(word.lower()) if len(word) <= _LONGEST_WORD else word[:_LONGEST_WORD]

@@ -122,10 +122,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What a caller may be offered from the catalogue. `tags` (any of them) narrows; empty means all."""
+    """What a caller may be offered from the catalogue. `tags` and `sources` (any of them) narrow; empty means all."""
 
     risks: frozenset[Risk] = frozenset({Risk.READ})
     tags: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +260,17 @@ class Encoder(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Nearest vectors by inner product. Immutable once built."""
+    """Nearest vectors by inner product. Immutable once built; thread-safe."""
 
-    def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores, float]:
-        """Give the `depth` best permitted rows, their scores (best first, ties by row), the lowest score."""
+    @property
+    def vectors(self) -> Vectors:
+        """Give what is searched, `float32[n, d]`. Not to be written to."""
+        ...
+
+    def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores]:
+        """Give the `depth` best permitted rows and their scores, best first, ties by row."""
+        ...
+
+    def score(self, query: Vectors, rows: Positions) -> Scores:
+        """Give the exact scores of rows, `float32[k]`."""
         ...

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,10 +20,10 @@ from app.errors import RegistryError
 from app.registry.store import Registry
 from app.telemetry import Telemetry
 from router import text
-from router.catalog import EMPTY, Catalog, document_of
+from router.catalog import EMPTY, Catalog
 from router.embed.embedder import tool_vectors
 from router.errors import EncoderError
-from router.index.flat import FlatIndex
+from router.index.choice import index_of
 from router.types import Encoder, Tool, Vectors
 
 _log = structlog.get_logger()
@@ -42,7 +41,6 @@ class _Entry:
     """What is kept of a tool from one snapshot to the next."""
 
     tool: Tool
-    document: Counter[str]
     digest: str
 
 
@@ -151,7 +149,7 @@ class Snapshots:
         for tool in tools:
             known = self._entries.get(tool.name)
             if known is None or known.tool != tool:
-                known = _Entry(tool, document_of(tool), text.digest(tool))
+                known = _Entry(tool, text.digest(tool))
             entries.append(known)
         return entries
 
@@ -169,12 +167,11 @@ class Snapshots:
         catalog = Catalog.build(
             version,
             [entry.tool for entry in entries],
-            index=FlatIndex(matrix),
+            index=index_of(matrix),
             ready=ready,
-            documents=[entry.document for entry in entries],
         )
         # Made lazily, half a second at 100,000 tools: no request should be the one to wait for them.
-        _ = catalog.by_name, catalog.by_phrase, catalog.pinned
+        _ = catalog.by_name, catalog.by_phrase, catalog.pinned, catalog.rights
         return catalog, matrix
 
     async def _follow(self) -> None:

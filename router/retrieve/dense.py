@@ -22,15 +22,15 @@ def rank(
         mixed += np.float32(weight) * vectors[text]
     mixed /= max(float(np.linalg.norm(mixed)), 1e-9)
     found = [
-        (first + rows, scores, low)
+        (first + rows, scores)
         for first, part in pool.parts
         if part.index is not None
-        for rows, scores, low in [part.index.search(mixed, part.ready & permitted[first : first + len(part)], depth)]
+        for rows, scores in [part.index.search(mixed, part.ready & permitted[first : first + len(part)], depth)]
         if len(rows)
     ]
     if not found:
         return None
-    ids = np.concatenate([rows for rows, _, _ in found])
-    scores = np.concatenate([part for _, part, _ in found])
+    ids = np.concatenate([rows for rows, _ in found])
+    scores = np.concatenate([part for _, part in found])
     best = top(scores, depth)
-    return RankedList(ids[best], scores[best], min(low for _, _, low in found))
+    return RankedList(ids[best], scores[best], float(scores.min()))

@@ -17,6 +17,7 @@ from router.types import Mask, RankedList, RoutingQuery, Scores
 
 K1 = 1.5
 B = 0.75
+MOST_TERMS = 64  # of one text; the commoner ones tell little and cost most
 
 
 def rank(query: RoutingQuery, pool: Pool, permitted: Mask, depth: int) -> RankedList:
@@ -45,15 +46,23 @@ def keyword_hits(query: RoutingQuery, pool: Pool) -> list[int]:
 
 
 def _add(scores: Scores, text: str, weight: float, pool: Pool) -> None:
-    lengths = [part.postings.lengths for _, part in pool.parts]
     total = len(pool)
-    average = float(sum(part.sum() for part in lengths)) / max(total, 1) or 1.0
-    for term in dict.fromkeys(terms(text)):  # in the text's order: float sums must not follow the hash seed
-        frequency = sum(part.postings.frequency(term) for _, part in pool.parts)
-        if not frequency:
-            continue
+    average = sum(part.postings.total for _, part in pool.parts) / max(total, 1) or 1.0
+    norms = [(first, part, K1 * (1 - B + B * part.postings.lengths / average)) for first, part in pool.parts]
+    for term, frequency in _telling(text, pool):
         idf = math.log1p((total - frequency + 0.5) / (frequency + 0.5))
-        for first, part in pool.parts:
+        for first, part, norm in norms:
             rows, counts = part.postings.of(term)
-            length_norm = K1 * (1 - B + B * part.postings.lengths[rows] / average)
-            scores[first + rows] += weight * idf * (K1 + 1) * counts / (counts + length_norm)
+            if len(rows):
+                scores[first + rows] += weight * idf * (K1 + 1) * counts / (counts + norm[rows])
+
+
+def _telling(text: str, pool: Pool) -> list[tuple[str, int]]:
+    """Give the terms that any tool holds, and how many tools do: in the text's order, the rarest of a long text."""
+    # In order: float sums must not follow the hash seed.
+    held = [(term, sum(part.postings.frequency(term) for _, part in pool.parts)) for term in dict.fromkeys(terms(text))]
+    known = [(term, frequency) for term, frequency in held if frequency]
+    if len(known) <= MOST_TERMS:
+        return known
+    bound = sorted(frequency for _, frequency in known)[MOST_TERMS - 1]
+    return [(term, frequency) for term, frequency in known if frequency <= bound]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 
 from router.catalog import EMPTY, Catalog, Pool
 from router.errors import CatalogError
+from router.postings import Postings
+from router.text import terms_of
 from router.types import Tool
 from tests.unit.router.fakes import catalog, tool
 
@@ -16,14 +16,18 @@ _MAIL = tool("mail", "Send mail", keywords=("E-Mail", "!"), tags=("office",), de
 _PAY = tool("pay", "Pay a bill", tags=("Office",), pinned=True, definition=b"1234")
 
 
+def _postings(*documents: str) -> Postings:
+    return Postings.build([document.split() for document in documents], terms_of)
+
+
 def test_build_counts_terms_itself() -> None:
-    """Without documents the catalogue counts the terms of its tools."""
+    """Without postings the catalogue counts the terms of its tools."""
     assert catalog(_MAIL, _PAY).postings.frequency("bill") == 1
 
 
-def test_build_takes_documents() -> None:
-    """Documents that the caller has already are used as they are."""
-    made = Catalog.build("1", [_MAIL], documents=[Counter(given=2)])
+def test_build_takes_postings() -> None:
+    """Postings that the caller has already are used as they are."""
+    made = Catalog.build("1", [_MAIL], postings=_postings("given given"))
     assert made.postings.frequency("given") == 1
     assert made.postings.frequency("mail") == 0
 
@@ -33,15 +37,13 @@ def test_build_has_no_vectors_unless_told() -> None:
     assert not catalog(_MAIL, _PAY).ready.any()
 
 
-@pytest.mark.parametrize(
-    ("ready", "documents"), [(np.ones(2, dtype=np.bool_), None), (None, [Counter[str](), Counter[str]()])]
-)
+@pytest.mark.parametrize(("ready", "postings"), [(np.ones(2, dtype=np.bool_), None), (None, _postings("a", "b"))])
 def test_build_refuses_arrays_that_do_not_fit(
-    ready: np.ndarray[tuple[int], np.dtype[np.bool_]] | None, documents: list[Counter[str]] | None
+    ready: np.ndarray[tuple[int], np.dtype[np.bool_]] | None, postings: Postings | None
 ) -> None:
     """One tool with two flags or two documents is an error, not a catalogue."""
     with pytest.raises(CatalogError, match="1 tools"):
-        Catalog.build("1", [_MAIL], ready=ready, documents=documents)
+        Catalog.build("1", [_MAIL], ready=ready, postings=postings)
 
 
 def test_by_name_holds_every_namesake() -> None:

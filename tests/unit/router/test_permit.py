@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.permit import permitted, refusal
 from router.types import Grants, Kind, Reason, Risk, Tool
 from tests.unit.router.fakes import catalog, tool
 
 _ALL = Grants(frozenset(Risk))
+_SOURCED = Grants(sources=frozenset({"crm", "erp"}))
 _TAGGED = Grants(frozenset({Risk.READ}), frozenset({"crm", "mail"}))
 
 
@@ -24,10 +27,13 @@ _TAGGED = Grants(frozenset({Risk.READ}), frozenset({"crm", "mail"}))
         (tool("a", tags=("x",)), _TAGGED, Reason.NOT_PERMITTED),
         (tool("a"), _TAGGED, Reason.NOT_PERMITTED),
         (tool("a"), Grants(frozenset()), Reason.NOT_PERMITTED),
+        (tool("a", source="erp"), _SOURCED, None),
+        (tool("a", source="mail"), _SOURCED, Reason.NOT_PERMITTED),
+        (tool("a"), _SOURCED, Reason.NOT_PERMITTED),
     ],
 )
 def test_refusal_names_the_reason(registered: Tool, grants: Grants, reason: Reason | None) -> None:
-    """Disabled, dangerous, not granted and untagged tools are refused; dangerous ones whatever is granted."""
+    """Disabled, dangerous, not granted, untagged and foreign tools are refused; dangerous ones whatever is granted."""
     assert refusal(registered, grants) is reason
 
 
@@ -36,3 +42,30 @@ def test_permitted_asks_risk_and_kind() -> None:
     tools = catalog(tool("a"), tool("b", risk=Risk.WRITE), tool("c", kind=Kind.CUSTOM))
     assert permitted(tools, Grants(), frozenset({Kind.FUNCTION})).tolist() == [True, False, False]
     assert permitted(tools, Grants(), frozenset(Kind)).tolist() == [True, False, True]
+
+
+_TOOLS = st.lists(
+    st.builds(
+        tool,
+        st.just("a"),
+        risk=st.sampled_from(Risk),
+        kind=st.sampled_from(Kind),
+        enabled=st.booleans(),
+        tags=st.lists(st.sampled_from("xyz"), max_size=2).map(tuple),
+        source=st.sampled_from(("", "crm", "erp")),
+    ),
+    max_size=6,
+)
+_GRANTS = st.builds(
+    Grants,
+    st.frozensets(st.sampled_from(Risk)),
+    st.frozensets(st.sampled_from("xyzu")),
+    st.frozensets(st.sampled_from(("", "crm", "mail"))),
+)
+
+
+@given(_TOOLS, _GRANTS, st.frozensets(st.sampled_from(Kind)))
+def test_permitted_is_refusal_for_every_tool(tools: list[Tool], grants: Grants, kinds: frozenset[Kind]) -> None:
+    """What the arrays say of all tools at once is what the rules say of each."""
+    expected = [refusal(one, grants) is None and one.kind in kinds for one in tools]
+    assert permitted(catalog(*tools), grants, kinds).tolist() == expected

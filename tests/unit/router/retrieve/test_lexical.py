@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from router.catalog import EMPTY, Pool
-from router.retrieve.lexical import keyword_hits, rank
+from router.retrieve.lexical import MOST_TERMS, keyword_hits, rank
 from router.types import RoutingQuery
 from tests.unit.router.fakes import catalog, tool
 
@@ -121,3 +121,14 @@ def test_keyword_hits_need_a_question_and_keywords() -> None:
     """Without a text there are no hits, nor among tools without keywords."""
     assert keyword_hits(_ask(), _BOTH) == []
     assert keyword_hits(_ask("mail"), _BOTH) == []
+
+
+def test_rank_takes_the_rarest_terms_of_a_long_text() -> None:
+    """Beyond so many terms the commonest are left out; a text of so many is ranked by all."""
+    words = [f"rare{number}" for number in range(MOST_TERMS)]
+    pool = Pool(EMPTY, catalog(tool("common", "send"), tool("other", "send"), tool("third", " ".join(words))))
+    everything = np.ones(3, dtype=np.bool_)
+    full = rank(_ask(" ".join(["send", *words[1:]])), pool, everything, 3)
+    assert full.scores.tolist()[1] > 0
+    long = rank(_ask(" ".join(["send", *words])), pool, everything, 3)
+    assert (long.ids.tolist()[0], long.scores.tolist()[1:]) == (2, [0.0, 0.0])
