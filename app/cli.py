@@ -28,6 +28,7 @@ from app.settings import Settings
 from app.telemetry import Telemetry, configure_logging
 from app.terminal import err, out, print_json
 from router.embed.embedder import Embedder
+from router.embed.reading import examine
 from router.errors import RouterError
 from router.pipeline import Router
 from router.types import Encoder, Risk, Tool
@@ -286,7 +287,7 @@ def _empty(loaded: Settings) -> str:
 
 async def _explain(loaded: Settings, registry: Registry, question: str, k: int | None) -> dict[str, Any]:
     encoder = _encoder(loaded)
-    routing = Routing(Router(Embedder(encoder)), loaded)
+    routing = Routing(Router(Embedder(encoder, examine(encoder))), loaded)
     snapshots = Snapshots(registry, encoder, Telemetry(), loaded.registry.poll_s)
     try:
         await snapshots.refresh()

@@ -36,7 +36,9 @@ from app.routing import Options, Routing
 from app.settings import EncoderName, Settings, load
 from app.telemetry import Telemetry, configure_logging
 from router.embed.embedder import Embedder
+from router.embed.reading import EVERYTHING, Reading, examine
 from router.embed.use import EmbeddedEncoder
+from router.errors import EncoderError
 from router.pipeline import Router
 from router.types import Encoder, Vectors
 
@@ -61,6 +63,15 @@ def make_encoder(settings: Settings) -> Encoder:
     match settings.encoder:
         case EncoderName.EMBEDDED:
             return EmbeddedEncoder()
+
+
+def examined(encoder: Encoder) -> Reading:
+    """Measure what an encoder can read; one that does not answer is believed to read everything."""
+    try:
+        return examine(encoder)
+    except EncoderError as error:
+        _report_encoder(error)
+        return EVERYTHING
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -103,7 +114,8 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         encoder = await asyncio.to_thread(make_encoder, settings)
         keeper = _VectorKeeper(registry, encoder)
         closing.push_async_callback(keeper.finish)
-        embedder = Embedder(encoder, on_learned=keeper.learned, on_failed=_report_encoder)
+        reading = await asyncio.to_thread(examined, encoder)
+        embedder = Embedder(encoder, reading, on_learned=keeper.learned, on_failed=_report_encoder)
         embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
         routing = Routing(Router(embedder), settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)

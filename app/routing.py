@@ -74,7 +74,7 @@ class Routing:
     def close(self) -> None:
         """End the worker threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self.router.embedder.close()
+        self.router.close()
 
     async def route(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
         """Give the body to send.

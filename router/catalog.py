@@ -17,22 +17,39 @@ from router import text
 from router.errors import CatalogError
 from router.postings import Postings
 from router.rights import Rights
-from router.types import Mask, Tool, VectorIndex
+from router.script import Scripts, written
+from router.types import Mask, Positions, Scores, Tool, VectorIndex, Vectors
+
+_SAMPLE = 2_048  # tools that stand for all where the whole would take too long
+
+
+@dataclass(frozen=True)
+class Space:
+    """The vectors of one encoder (its `key`): one row a tool in the catalogue's order, zeros where not ready.
+
+    `ready[i]` says whether tool i has its vector yet; until then only words find it there.
+    """
+
+    key: str
+    index: VectorIndex
+    ready: Mask
+
+    @cached_property
+    def sample(self) -> Vectors:
+        """Evenly spread rows that are ready, `float32[k, d]`: what scores of a question are usual is seen on them."""
+        rows = np.flatnonzero(self.ready)
+        return self.index.vectors[spread(rows)]
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Tools in their order, with their arrays.
-
-    `ready[i]` says whether tool i has its vector yet; until then only words find it. `index` holds `n` rows
-    in the order of `tools`, zeros where not ready, or is None while no tool is.
-    """
+    """Tools in their order, with their arrays: all words, the words of their names, the vectors of each encoder."""
 
     version: str
     tools: tuple[Tool, ...]
     postings: Postings
-    ready: Mask
-    index: VectorIndex | None = None
+    names: Postings
+    spaces: tuple[Space, ...] = ()
     tokens: NDArray[np.int64] = field(repr=False, default_factory=lambda: np.zeros(0, np.int64))
 
     @classmethod
@@ -41,32 +58,56 @@ class Catalog:
         version: str,
         tools: Sequence[Tool],
         *,
-        index: VectorIndex | None = None,
-        ready: Mask | None = None,
+        spaces: Sequence[Space] = (),
         postings: Postings | None = None,
     ) -> Catalog:
         """Build the arrays for tools. `postings`: what words find them by, when the caller has it already.
 
         Raises:
-            CatalogError: `ready` or `postings` has not one entry a tool.
+            CatalogError: A space or `postings` has not one entry a tool.
         """
         if postings is None:
             postings = Postings.build(map(text.document, tools), text.terms_of)
-        if ready is None:
-            ready = np.zeros(len(tools), dtype=np.bool_)
-        if not len(tools) == len(ready) == len(postings):
-            raise CatalogError(f"{len(tools)} tools, {len(ready)} flags, {len(postings)} documents")
+        if {len(tools)} != {len(postings), *(len(space.ready) for space in spaces)}:
+            raise CatalogError(f"{len(tools)} tools need as many documents and as many flags in every space")
         return cls(
             version=version,
             tools=tuple(tools),
             postings=postings,
-            ready=ready,
-            index=index,
+            names=Postings.build(map(text.named, tools), text.terms_of),
+            spaces=tuple(spaces),
             tokens=np.asarray([text.estimate_tokens(tool.definition) for tool in tools], dtype=np.int64),
         )
 
     def __len__(self) -> int:
         return len(self.tools)
+
+    def space(self, key: str) -> Space | None:
+        """Give the vectors of an encoder."""
+        return next((space for space in self.spaces if space.key == key), None)
+
+    @cached_property
+    def ready(self) -> Mask:
+        """Which tools have the vectors of every encoder, `bool[n]`; none without encoders."""
+        if not self.spaces:
+            return np.zeros(len(self), dtype=np.bool_)
+        ready: Mask = np.logical_and.reduce([space.ready for space in self.spaces])
+        return ready
+
+    @cached_property
+    def name_weights(self) -> Scores:
+        """What the terms of each name weigh together, `float32[n]`: a name that all tools share tells little."""
+        found = np.diff(self.names.starts)
+        idf = np.log1p((len(self) - found + 0.5) / (found + 0.5))
+        weights = np.bincount(self.names.rows, weights=np.repeat(idf, found), minlength=len(self))
+        floored: Scores = np.maximum(weights, 1e-9).astype(np.float32)
+        return floored
+
+    @cached_property
+    def scripts(self) -> Scripts:
+        """In which scripts the tools describe themselves, in shares of 1."""
+        rows = spread(np.arange(len(self)))
+        return written(text.summary(self.tools[row]) for row in rows.tolist())
 
     @cached_property
     def by_name(self) -> dict[str, list[int]]:
@@ -135,5 +176,10 @@ class Pool:
         return np.concatenate([self.own.tokens, self.registered.tokens])
 
     def ready(self) -> Mask:
-        """Which tools have their vectors, `bool[n]`."""
+        """Which tools have all their vectors, `bool[n]`."""
         return np.concatenate([self.own.ready, self.registered.ready])
+
+
+def spread(rows: Positions) -> Positions:
+    """Give evenly spread ones of many rows; of few, all."""
+    return rows[:: max(1, -(-len(rows) // _SAMPLE))]

@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from router.catalog import Pool
+from router.ordering import top
 from router.permit import refusal
-from router.types import Candidate, Grants, Kind, RankedList, Reason, Selection
+from router.types import Candidate, Channel, Grants, Kind, Place, Rankings, Reason, Selection
 
 
 def candidates(pool: Pool, selection: Selection, grants: Grants, kinds: frozenset[Kind]) -> list[Candidate]:
     """Give one entry a tool of the pool: the chosen in sent order, the others by rank, then the refused."""
     chosen = dict(zip(selection.positions, selection.reasons, strict=True))
-    rankings = selection.rankings
-    fused = _places(rankings.fused if rankings else None)
-    dense = _places(rankings.dense if rankings else None)
-    lexical = _places(rankings.lexical if rankings else None)
+    fused, channels = _fused(selection.rankings), _channels(selection.rankings)
     rows = []
     for position in range(len(pool)):
         tool = pool.tool(position)
         reason = chosen.get(position) or _why_not(pool, position, grants, kinds)
-        score, rank = fused.get(position, (None, None))
-        dense_score, dense_rank = dense.get(position, (None, None))
-        lexical_score, lexical_rank = lexical.get(position, (None, None))
         rows.append(
             Candidate(
                 tool=tool,
                 position=position,
                 chosen=position in chosen,
                 reason=reason,
-                fused=score,
-                rank=rank,
-                dense=dense_score,
-                dense_rank=dense_rank,
-                lexical=lexical_score,
-                lexical_rank=lexical_rank,
+                fused=fused.get(position),
+                channels={name: places[position] for name, places in channels.items() if position in places},
             )
         )
     sent = {position: place for place, position in enumerate(selection.positions)}
     beyond = len(pool) + 1
-    return sorted(rows, key=lambda row: (sent.get(row.position, beyond), row.rank or beyond, row.position))
+    return sorted(
+        rows, key=lambda row: (sent.get(row.position, beyond), row.fused.rank if row.fused else beyond, row.position)
+    )
 
 
-def _places(ranked: RankedList | None) -> dict[int, tuple[float, int]]:
-    if ranked is None:
+def _fused(rankings: Rankings | None) -> dict[int, Place]:
+    if rankings is None:
         return {}
-    pairs = zip(ranked.ids.tolist(), ranked.scores.tolist(), strict=True)
-    return {position: (score, place) for place, (position, score) in enumerate(pairs, start=1)}
+    pairs = zip(rankings.fused.ids.tolist(), rankings.fused.scores.tolist(), strict=True)
+    return {position: Place(score, rank, score) for rank, (position, score) in enumerate(pairs, start=1)}
+
+
+def _channels(rankings: Rankings | None) -> dict[str, dict[int, Place]]:
+    if rankings is None:
+        return {}
+    return {channel.name: _places(channel, rankings) for channel in rankings.channels}
+
+
+def _places(channel: Channel, rankings: Rankings) -> dict[int, Place]:
+    """Give by position what a channel says of the tools that it has a score for."""
+    there = np.flatnonzero(~np.isnan(channel.scores))
+    scores = channel.scores[there]
+    best = top(scores, len(scores))
+    pairs = zip(rankings.rows[there][best].tolist(), scores[best].tolist(), strict=True)
+    return {
+        position: Place(score, rank, channel.weight * score) for rank, (position, score) in enumerate(pairs, start=1)
+    }
 
 
 def _why_not(pool: Pool, position: int, grants: Grants, kinds: frozenset[Kind]) -> Reason:

@@ -9,44 +9,56 @@ better vectors arrive, or the catalogue changes, later.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import xxhash
 
 from router import cut, fuse, permit, query, text
-from router.catalog import Catalog, Pool
+from router.catalog import Catalog, Pool, Space
 from router.cut import Held
 from router.embed.embedder import Embedder
 from router.index.flat import FlatIndex
 from router.memory import Lru
+from router.ordering import top
 from router.recall import Recall
 from router.retrieve import dense, lexical
+from router.script import Scripts, kinship, scripts
 from router.types import (
     Grants,
     Kind,
     Mask,
     Mode,
+    Positions,
     Rankings,
     Reason,
     RouteRequest,
     RoutingQuery,
+    Scores,
     Selection,
     Source,
     Vectors,
 )
 
-_DEPTH = 5_000  # as many as are ranked in full; beyond, each channel gives its best
+_FULL = 5_000  # as many as are ranked in full; beyond, each channel gives its best
+_DEPTH = 500
 
 
 class Router:
     """Routes requests. Thread-safe: everything it holds is a bounded memory of pure functions."""
 
-    def __init__(self, embedder: Embedder, *, conversations: int = 20_000) -> None:
-        self.embedder = embedder
+    def __init__(self, *embedders: Embedder, conversations: int = 20_000) -> None:
+        """Take the embedders that a catalogue's spaces may ask for."""
+        self.embedders = {embedder.key: embedder for embedder in embedders}
         self.in_force = Recall(conversations)
         self._permitted: Lru[tuple[str, Grants, frozenset[Kind]], Mask] = Lru(256)
-        self._own: Lru[str, Catalog] = Lru(256)
+        self._own: Lru[tuple[str, str], Space] = Lru(256)
+
+    def close(self) -> None:
+        """End the embedders' threads."""
+        for embedder in self.embedders.values():
+            embedder.close()
 
     def route(
         self,
@@ -78,25 +90,30 @@ class Router:
             self._permitted.put(key, mask)
         return mask
 
-    def with_vectors(self, own: Catalog, asked: RoutingQuery, deadline: float) -> Catalog:
+    def asked_of(self, catalog: Catalog) -> list[Embedder]:
+        """Give the embedders whose vectors a catalogue holds; of one without any, all."""
+        found = [self.embedders[space.key] for space in catalog.spaces if space.key in self.embedders]
+        return found or list(self.embedders.values())
+
+    def with_vectors(self, own: Catalog, key: str, asked: RoutingQuery, deadline: float) -> Space:
         """Give the client's list its vectors, as many as are ready in time, the likeliest tools' first."""
-        known = self._own.get(own.version)
+        known = self._own.get((own.version, key))
         if known is not None:
-            return replace(own, index=known.index, ready=known.ready)
-        everything = np.ones(len(own), dtype=np.bool_)
-        likely = lexical.rank(asked, Pool(own, _NOTHING), everything, len(own))
+            return known
+        likely = np.argsort(-lexical.measure(asked, Pool(own, _NOTHING)).bm25, kind="stable")
         digests = [text.digest(tool) for tool in own.tools]
-        vectors, ready = self.embedder.tools(own.tools, digests, likely.ids.tolist(), deadline)
-        own = replace(own, index=FlatIndex(vectors), ready=ready)
+        vectors, ready = self.embedders[key].tools(own.tools, digests, likely.tolist(), deadline)
+        space = Space(key, FlatIndex(vectors), ready)
         if ready.all():
-            self._own.put(own.version, own)
-        return own
+            self._own.put((own.version, key), space)
+        return space
 
 
 class _Run:
     """One request on its way: the replay of its turns over one pool."""
 
     def __init__(self, router: Router, pool: Pool, request: RouteRequest, deadline: float) -> None:
+        self.embedders = router.asked_of(pool.registered)
         if request.source is Source.REQUEST:
             pool = Pool(pool.own, _NOTHING)
         self.router = router
@@ -111,7 +128,7 @@ class _Run:
         self.choosable[list(self.kept)] = False
         self.keys = self._keys()
         self.rankings: dict[int, Rankings] = {}
-        self.vectors: dict[str, Vectors] | None = None
+        self.vectors: dict[str, dict[str, Vectors]] | None = None
 
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""
@@ -154,17 +171,31 @@ class _Run:
         asked = query.at_turn(self.request.conversation, turn)
         if self.vectors is None:
             self.vectors = self._embed(turn)
-        words = lexical.rank(asked, self.pool, self.permitted, _DEPTH)
-        meaning = dense.rank(asked, self.vectors, self.pool, self.permitted, _DEPTH)
-        fused = fuse.weighted(
-            words,
-            meaning,
-            ready=self.pool.ready(),
-            permitted=self.permitted,
-            depth=_DEPTH,
-            hits=[p for p in lexical.keyword_hits(asked, self.pool) if self.permitted[p]],
+        words = lexical.measure(asked, self.pool)
+        bm25 = fuse.standing(words.bm25, self.permitted)
+        hits = [p for p in lexical.keyword_hits(asked, self.pool) if self.permitted[p]]
+        meant = [
+            (embedder, mixed)
+            for embedder in self.embedders
+            if (mixed := dense.mixed(asked, self.vectors[embedder.key])) is not None
+        ]
+        rows = self._candidates(bm25, hits, [(embedder.key, mixed) for embedder, mixed in meant])
+        written, tools = scripts(asked.texts[0]), self._scripts()
+        meanings = [
+            fuse.Meaning(embedder.name, embedder.reading.of(written, tools), scores)
+            for embedder, mixed in meant
+            if not np.isnan(scores := dense.standing(mixed, embedder.key, self.pool, rows)).all()
+        ]
+        best = float(words.bm25[rows].max()) if len(rows) else 0.0
+        said = fuse.Said(
+            bm25=bm25[rows],
+            names=words.names[rows],
+            explained=best / words.ideal if words.ideal else 0.0,
+            covered=words.covered,
+            terms=words.terms,
+            kin=kinship(written, tools),
         )
-        return Rankings(fused, words, meaning)
+        return fuse.adaptive(rows, said, meanings, hits)
 
     def selection(self, held: Held, rankings: Rankings | None, route_ms: float) -> Selection:
         """Give the result with its figures."""
@@ -198,14 +229,14 @@ class _Run:
             return replace(held, settled=False)
         ranked = self.rankings[turn] = self.rank(turn)
         after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
-        hasty = ranked.dense is None or not self.pool.ready()[self.choosable].all()
-        return replace(after, by_words=after.by_words or ranked.dense is None, settled=held.settled and not hasty)
+        hasty = ranked.by_words or not self.pool.ready()[self.choosable].all()
+        return replace(after, by_words=after.by_words or ranked.by_words, settled=held.settled and not hasty)
 
     def _in_time(self, turn: int) -> bool:
         """Whether a turn that is over can still be ranked well: growth that is missed is less harm than noise."""
         if self.vectors is None:
             self.vectors = self._embed(turn)
-        known = all(asked in self.vectors for asked in self._asked(turn).texts)
+        known = all(asked in known for asked in self._asked(turn).texts for known in self.vectors.values())
         return known and time.perf_counter() < self.deadline
 
     def _first(self, ranked: Rankings, turn: int) -> Held:
@@ -222,18 +253,35 @@ class _Run:
             grown = cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
         return grown
 
-    def _embed(self, turn: int) -> dict[str, Vectors]:
-        """Give the vectors of the questions from this turn on, then the client's list its own.
+    def _candidates(self, bm25: Scores, hits: list[int], meant: Sequence[tuple[str, Vectors]]) -> Positions:
+        """Give the positions worth ranking, ascending: of few tools all that are permitted."""
+        allowed = np.flatnonzero(self.permitted)
+        if len(allowed) <= _FULL:
+            return allowed
+        by_words = allowed[top(bm25[allowed], _DEPTH)]
+        by_meaning = [dense.nearest(mixed, key, self.pool, self.permitted, _DEPTH) for key, mixed in meant]
+        return np.unique(np.concatenate([by_words, *by_meaning, np.asarray(hits, dtype=np.int64)]))
+
+    def _scripts(self) -> Scripts:
+        return (self.pool.registered if len(self.pool.registered) else self.pool.own).scripts
+
+    def _embed(self, turn: int) -> dict[str, dict[str, Vectors]]:
+        """Give by encoder the vectors of the questions from this turn on, then the client's list its own.
 
         The turn at hand comes first, then the newest: those decide most. Questions come before the list: they take a
         thousandth of the time, and without them its vectors are of no use.
         """
         turns = (turn, *range(self.last, turn, -1))
         waiting = [asked for number in turns for asked in self._asked(number).texts]
-        vectors = self.router.embedder.questions(list(dict.fromkeys(waiting)), self.deadline)
+        texts = list(dict.fromkeys(waiting))
+        for embedder in self.embedders[1:]:
+            embedder.questions(texts, 0.0)  # begun beside the first one
+        vectors = {embedder.key: embedder.questions(texts, self.deadline) for embedder in self.embedders}
         if self.choosable[: len(self.pool.own)].any():
-            own = self.router.with_vectors(self.pool.own, self._asked(self.last), self.deadline)
-            self.pool = Pool(own, self.pool.registered)
+            asked = self._asked(self.last)
+            keys = (embedder.key for embedder in self.embedders)
+            spaces = tuple(self.router.with_vectors(self.pool.own, key, asked, self.deadline) for key in keys)
+            self.pool = Pool(replace(self.pool.own, spaces=spaces), self.pool.registered)
         return vectors
 
     def _unsearched(self) -> Held:

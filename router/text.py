@@ -69,6 +69,11 @@ def document(tool: Tool) -> list[str]:
     return tokens(searchable(tool))
 
 
+def named(tool: Tool) -> list[str]:
+    """Split a tool's name into tokens."""
+    return list(dict.fromkeys(tokens(split_name(tool.name))))
+
+
 def digest(tool: Tool) -> str:
     """Hash what a tool's vector is made of; equal digests have equal vectors (for one encoder)."""
     texts = f"{RECIPE}\0{summary(tool)}\0{detail(tool)}"

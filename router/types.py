@@ -18,6 +18,9 @@ Scores = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Positions = NDArray[np.int64]
 
+# The channels that every decision has, beside one for each encoder.
+LEXICAL, NAMES, KEYWORDS = "lexical", "names", "keywords"
+
 
 class Risk(StrEnum):
     """What calling a tool can do. `DANGEROUS` tools are never offered to a model."""
@@ -164,43 +167,62 @@ class RoutingQuery:
 
 @dataclass(frozen=True, slots=True)
 class RankedList:
-    """Scored positions, best first; ties stand in order of position.
-
-    `low` is the lowest score of everything that was ranked, listed here or not, so that a list cut short can
-    still be normalised.
-    """
+    """Scored positions, best first; ties stand in order of position."""
 
     ids: Positions
     scores: Scores
-    low: float
 
     def __len__(self) -> int:
         return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
-class Rankings:
-    """The channels of one turn and what they were fused to. `dense` is None when it was not ready in time."""
+class Channel:
+    """One measure of how well tools fit a question.
 
+    `scores[i]` belongs to `Rankings.rows[i]`, NaN where the channel has none; `weight` times it is what it adds.
+    """
+
+    name: str
+    weight: float
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Rankings:
+    """What was ranked at a turn (`rows`, ascending positions), by which channels, and what they were fused to.
+
+    `by_words`: there were no vectors in time.
+    """
+
+    rows: Positions
+    channels: tuple[Channel, ...]
     fused: RankedList
-    lexical: RankedList
-    dense: RankedList | None
+    by_words: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One tool's part in a decision. Ranks count from 1; scores are None where a channel did not rank it."""
+    """One tool's part in a decision: its place in the fused ranking and in each channel's, by channel name.
+
+    Ranks count from 1; None, or not there, where it was not ranked. `adds` is the score times the weight.
+    """
 
     tool: Tool
     position: int
     chosen: bool
     reason: Reason
-    fused: float | None
-    rank: int | None
-    dense: float | None
-    dense_rank: int | None
-    lexical: float | None
-    lexical_rank: int | None
+    fused: Place | None
+    channels: dict[str, Place]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A score, its rank from 1, and what it adds to the fused score."""
+
+    score: float
+    rank: int
+    adds: float
 
 
 @dataclass(frozen=True, slots=True)

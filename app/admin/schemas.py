@@ -74,6 +74,7 @@ class RankedScore(BaseModel):
 
     score: float
     rank: int = Field(description="From 1.")
+    adds: float = Field(description="What it adds to the fused score: the score times the channel's weight.")
 
 
 class DecisionRow(BaseModel):
@@ -83,9 +84,13 @@ class DecisionRow(BaseModel):
     from_: str = Field(alias="from", description="client or catalogue.")
     chosen: bool
     why: str = Field(description=f"One of: {', '.join(Reason)}; or that the list is left as it came.")
-    fused: RankedScore | None = Field(description="Both channels together; decides.")
-    dense: RankedScore | None = Field(description="By meaning.")
+    fused: RankedScore | None = Field(description="All channels together; decides.")
+    dense: RankedScore | None = Field(description="By meaning, of the first encoder.")
     lexical: RankedScore | None = Field(description="By words.")
+    channels: dict[str, RankedScore] = Field(
+        description="Every channel that ranked it: each encoder by its name, lexical (BM25), names (the share of its "
+        "name that the question says), keywords (1 where a keyword or tag is named)."
+    )
     description: str
 
 

@@ -18,10 +18,11 @@ from app.settings import Settings
 from app.telemetry import Telemetry
 from router import explain
 from router.catalog import EMPTY, Pool
-from router.types import Candidate, Reason, Risk, Selection, Source, Tool
+from router.types import KEYWORDS, LEXICAL, NAMES, Candidate, Place, Reason, Risk, Selection, Source, Tool
 
 # Why a tool of the catalogue is not sent with a request whose list stays as it came.
 LEFT_AS_IT_CAME = "request left as it came"
+_WORDS = (LEXICAL, NAMES, KEYWORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,15 +216,18 @@ def _row(row: Candidate, *, own: bool, left: bool) -> dict[str, Any]:
         "from": "client" if own else "catalogue",
         "chosen": row.chosen,
         "why": why,
-        "fused": _score(row.fused, row.rank),
-        "dense": _score(row.dense, row.dense_rank),
-        "lexical": _score(row.lexical, row.lexical_rank),
+        "fused": _score(row.fused),
+        "dense": _score(next((place for name, place in row.channels.items() if name not in _WORDS), None)),
+        "lexical": _score(row.channels.get(LEXICAL)),
+        "channels": {name: _score(place) for name, place in row.channels.items()},
         "description": row.tool.description,
     }
 
 
-def _score(score: float | None, rank: int | None) -> dict[str, float | int] | None:
-    return None if score is None or rank is None else {"score": round(score, 4), "rank": rank}
+def _score(place: Place | None) -> dict[str, float | int] | None:
+    if place is None:
+        return None
+    return {"score": round(place.score, 4), "rank": place.rank, "adds": round(place.adds, 4)}
 
 
 def _entry(body: bytes) -> Tool:

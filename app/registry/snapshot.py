@@ -20,7 +20,7 @@ from app.errors import RegistryError
 from app.registry.store import Registry
 from app.telemetry import Telemetry
 from router import text
-from router.catalog import EMPTY, Catalog
+from router.catalog import EMPTY, Catalog, Space
 from router.embed.embedder import tool_vectors
 from router.errors import EncoderError
 from router.index.choice import index_of
@@ -167,8 +167,7 @@ class Snapshots:
         catalog = Catalog.build(
             version,
             [entry.tool for entry in entries],
-            index=index_of(matrix),
-            ready=ready,
+            spaces=[Space(self._encoder.key, index_of(matrix), ready)],
         )
         # Made lazily, half a second at 100,000 tools: no request should be the one to wait for them.
         _ = catalog.by_name, catalog.by_phrase, catalog.pinned, catalog.rights

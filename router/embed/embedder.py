@@ -17,6 +17,7 @@ from concurrent.futures import wait as wait_for
 import numpy as np
 
 from router import text
+from router.embed.reading import EVERYTHING, Reading
 from router.memory import Lru
 from router.types import Encoder, Mask, Tool, Vectors
 
@@ -41,9 +42,10 @@ def tool_vectors(encoder: Encoder, tools: Sequence[Tool]) -> Vectors:
 class Embedder:
     """Remembers vectors of questions by their text and of tools by their digest. `close()` it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but the first two by name
         self,
         encoder: Encoder,
+        reading: Reading = EVERYTHING,
         *,
         questions: int = 8_192,
         tools: int = 20_000,
@@ -55,6 +57,7 @@ class Embedder:
         `on_learned` and `on_failed` are called in a thread.
         """
         self.encoder = encoder
+        self.reading = reading
         self.on_learned = on_learned
         self.on_failed = on_failed
         self._closing = False
@@ -63,6 +66,16 @@ class Embedder:
         self._asking: dict[str, Future[None]] = {}
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encode-questions")
         self._for_tools = ThreadPoolExecutor(1, thread_name_prefix="encode-tools")
+
+    @property
+    def key(self) -> str:
+        """Name what its vectors can be compared with."""
+        return self.encoder.key
+
+    @property
+    def name(self) -> str:
+        """Name it for people."""
+        return self.encoder.name
 
     def close(self) -> None:
         """Drop what waits and end the threads."""

@@ -17,12 +17,13 @@ class FlatIndex:
     def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores]:
         """Give the `depth` best permitted rows and their scores, best first, ties by row."""
         rows = np.flatnonzero(permitted)
-        few = 8 * len(rows) < len(self.vectors)  # the rows alone: reading them one by one costs more a row
-        scores = self.score(query, rows) if few else (self.vectors @ query)[rows]
+        scores = self.score(query, rows)
         best = top(scores, depth)
         return rows[best], scores[best]
 
     def score(self, query: Vectors, rows: Positions) -> Scores:
-        """Give the exact scores of rows, `float32[k]`."""
-        scores: Scores = self.vectors[rows] @ query
-        return scores
+        """Give the exact scores of rows, `float32[k]`, in their order."""
+        if 8 * len(rows) < len(self.vectors):
+            return self.vectors[rows] @ query
+        scores = self.vectors @ query  # reading rows one by one costs more a row
+        return scores if len(rows) == len(scores) else scores[rows]

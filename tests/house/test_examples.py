@@ -73,7 +73,7 @@ TOOLS, SAMPLES = read_catalog()
 QUESTIONS = read("questions/queries.jsonl")
 TALK = read("small_talk/queries.jsonl")
 EXEMPLARS: dict[str, list[str]] = load("small_talk/exemplars.json")
-PROBES = load("probes.json")
+PROBES = json.loads((EXAMPLES.parent / "router" / "embed" / "probes.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("rows", [QUESTIONS, TALK], ids=["questions", "small_talk"])

@@ -1,0 +1,87 @@
+"""What an encoder can read: measured on questions and descriptions of everyday tools, in eight scripts.
+
+An encoder that was trained on English turns Chinese into noise, and noise must not vote. So each is examined when it is
+loaded: of how many wrong descriptions does it know that they fit a question less than the right one?
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from router.script import Scripts
+from router.types import Encoder, Vectors
+
+# Of each script one language, and as many topics: 192 texts, a quarter of a second with the embedded encoder.
+_LANGUAGES = {
+    "latin": "en",
+    "han": "zh",
+    "kana": "ja",
+    "hangul": "ko",
+    "cyrillic": "ru",
+    "arabic": "ar",
+    "thai": "th",
+    "devanagari": "hi",
+}
+_TOPICS = 12
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How well questions in one script find tools in another: 1 is perfect, 0 is chance."""
+
+    shares: Mapping[tuple[str, str], float]
+
+    def of(self, question: Scripts, tools: Scripts) -> float:
+        """Give how well questions in these scripts find tools in those; shares of the scripts weigh."""
+        return sum(
+            asked * told * self.shares.get((one, other), 1.0)
+            for one, asked in question.items()
+            for other, told in tools.items()
+        )
+
+
+EVERYTHING = Reading({})
+
+
+def examine(encoder: Encoder) -> Reading:
+    """Measure what an encoder can read.
+
+    Raises:
+        EncoderError: The probes could not be encoded.
+    """
+    questions, descriptions = _probes()
+    asked = encoder.encode_query([text for texts in questions for text in texts])
+    told = encoder.encode_document([text for texts in descriptions for text in texts])
+    shape = (len(_LANGUAGES), _TOPICS, encoder.dimension)
+    asked, told = asked.reshape(shape), told.reshape(shape)
+    return Reading(
+        {
+            (one, other): _competence(asked[i], told[j])
+            for i, one in enumerate(_LANGUAGES)
+            for j, other in enumerate(_LANGUAGES)
+        }
+    )
+
+
+def _competence(asked: Vectors, told: Vectors) -> float:
+    """Square how much better than chance the right description is told from the wrong ones: noise is near 0."""
+    scores = asked @ told.T
+    right = np.diagonal(scores)[:, np.newaxis]
+    wins = (right > scores).sum() / (_TOPICS * (_TOPICS - 1))
+    return float(max(0.0, 2 * wins - 1) ** 2)
+
+
+@cache
+def _probes() -> tuple[list[list[str]], list[list[str]]]:
+    """Give questions and descriptions by script and topic."""
+    probes = json.loads(files(__package__).joinpath("probes.json").read_text(encoding="utf-8"))
+    questions, descriptions = (
+        [probes[kind][language][:_TOPICS] for language in _LANGUAGES.values()] for kind in ("questions", "descriptions")
+    )
+    return questions, descriptions
