@@ -28,7 +28,6 @@ from app.settings import Settings
 from app.telemetry import Telemetry, configure_logging
 from app.terminal import err, out, print_json
 from router.embed.embedder import Embedder
-from router.embed.reading import examine
 from router.errors import RouterError
 from router.pipeline import Router
 from router.types import Encoder, Risk, Tool
@@ -286,8 +285,10 @@ def _empty(loaded: Settings) -> str:
 
 
 async def _explain(loaded: Settings, registry: Registry, question: str, k: int | None) -> dict[str, Any]:
+    from app.main import examined  # noqa: PLC0415 - see _encoder
+
     encoder = _encoder(loaded)
-    routing = Routing(Router(Embedder(encoder, examine(encoder))), loaded)
+    routing = Routing(Router(Embedder(encoder, *examined(encoder))), loaded)
     snapshots = Snapshots(registry, encoder, Telemetry(), loaded.registry.poll_s)
     try:
         await snapshots.refresh()

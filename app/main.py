@@ -37,6 +37,7 @@ from app.settings import EncoderName, Settings, load
 from app.telemetry import Telemetry, configure_logging
 from router.embed.embedder import Embedder
 from router.embed.reading import EVERYTHING, Reading, examine
+from router.embed.small_talk import SmallTalk, learn
 from router.embed.use import EmbeddedEncoder
 from router.errors import EncoderError
 from router.pipeline import Router
@@ -65,13 +66,14 @@ def make_encoder(settings: Settings) -> Encoder:
             return EmbeddedEncoder()
 
 
-def examined(encoder: Encoder) -> Reading:
+def examined(encoder: Encoder) -> tuple[Reading, SmallTalk | None]:
     """Measure what an encoder can read; one that does not answer is believed to read everything."""
     try:
-        return examine(encoder)
+        reading = examine(encoder)
+        return reading, learn(encoder, reading)
     except EncoderError as error:
         _report_encoder(error)
-        return EVERYTHING
+        return EVERYTHING, None
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -114,8 +116,8 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         encoder = await asyncio.to_thread(make_encoder, settings)
         keeper = _VectorKeeper(registry, encoder)
         closing.push_async_callback(keeper.finish)
-        reading = await asyncio.to_thread(examined, encoder)
-        embedder = Embedder(encoder, reading, on_learned=keeper.learned, on_failed=_report_encoder)
+        reading, small_talk = await asyncio.to_thread(examined, encoder)
+        embedder = Embedder(encoder, reading, small_talk, on_learned=keeper.learned, on_failed=_report_encoder)
         embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
         routing = Routing(Router(embedder), settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)

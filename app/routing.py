@@ -150,6 +150,7 @@ class Routing:
             forced=parsed.forced,
             grants=Grants(self._settings.safety.allow, options.tags),
             budget=Budget(k, k) if k else Budget(select.initial, select.max),
+            floor=select.floor,
             source=self._settings.tools.source,
             owner=owner,
             kinds=parsed.kinds,

@@ -195,6 +195,11 @@ class SelectSettings(_Section):
 
     initial: int = Field(12, ge=1, le=128, description="Tools chosen at the first turn of a conversation.")
     max: int = Field(20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew.")
+    floor: bool = Field(
+        True,
+        description="Add nothing of the catalogue to a question that needs no tool, such as small talk. "
+        "false: the nearest tools are added to whatever is said.",
+    )
     budget_ms: float = Field(
         50.0,
         gt=0,

@@ -9,40 +9,30 @@ better vectors arrive, or the catalogue changes, later.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import xxhash
 
-from router import cut, fuse, permit, query, text
-from router.catalog import Catalog, Pool, Space
+from router import cut, permit
+from router.catalog import Catalog, Pool
 from router.cut import Held
 from router.embed.embedder import Embedder
-from router.index.flat import FlatIndex
 from router.memory import Lru
-from router.ordering import top
 from router.recall import Recall
-from router.retrieve import dense, lexical
-from router.script import Scripts, kinship, scripts
+from router.search import NOTHING, Memory, Search
 from router.types import (
     Grants,
     Kind,
     Mask,
     Mode,
-    Positions,
+    RankedList,
     Rankings,
     Reason,
     RouteRequest,
-    RoutingQuery,
-    Scores,
     Selection,
     Source,
-    Vectors,
 )
-
-_FULL = 5_000  # as many as are ranked in full; beyond, each channel gives its best
-_DEPTH = 500
 
 
 class Router:
@@ -53,7 +43,7 @@ class Router:
         self.embedders = {embedder.key: embedder for embedder in embedders}
         self.in_force = Recall(conversations)
         self._permitted: Lru[tuple[str, Grants, frozenset[Kind]], Mask] = Lru(256)
-        self._own: Lru[tuple[str, str], Space] = Lru(256)
+        self.memory = Memory()
 
     def close(self) -> None:
         """End the embedders' threads."""
@@ -78,8 +68,10 @@ class Router:
         started = time.perf_counter()
         run = _Run(self, Pool(own, registered), request, deadline)
         held = run.in_force()
-        rankings = run.rankings.get(run.last) or (run.rank(run.last) if explain and run.last >= 0 else None)
-        return run.selection(held, rankings, (time.perf_counter() - started) * 1e3)
+        if explain and run.search.asked(run.last).texts:
+            run.search.rankings(run.last)
+            run.search.margin(run.last)
+        return run.selection(held, (time.perf_counter() - started) * 1e3)
 
     def permitted(self, catalog: Catalog, grants: Grants, kinds: frozenset[Kind]) -> Mask:
         """Give `permit.permitted`, remembered by catalogue version."""
@@ -95,27 +87,14 @@ class Router:
         found = [self.embedders[space.key] for space in catalog.spaces if space.key in self.embedders]
         return found or list(self.embedders.values())
 
-    def with_vectors(self, own: Catalog, key: str, asked: RoutingQuery, deadline: float) -> Space:
-        """Give the client's list its vectors, as many as are ready in time, the likeliest tools' first."""
-        known = self._own.get((own.version, key))
-        if known is not None:
-            return known
-        likely = np.argsort(-lexical.measure(asked, Pool(own, _NOTHING)).bm25, kind="stable")
-        digests = [text.digest(tool) for tool in own.tools]
-        vectors, ready = self.embedders[key].tools(own.tools, digests, likely.tolist(), deadline)
-        space = Space(key, FlatIndex(vectors), ready)
-        if ready.all():
-            self._own.put((own.version, key), space)
-        return space
-
 
 class _Run:
     """One request on its way: the replay of its turns over one pool."""
 
     def __init__(self, router: Router, pool: Pool, request: RouteRequest, deadline: float) -> None:
-        self.embedders = router.asked_of(pool.registered)
+        embedders = router.asked_of(pool.registered)
         if request.source is Source.REQUEST:
-            pool = Pool(pool.own, _NOTHING)
+            pool = Pool(pool.own, NOTHING)
         self.router = router
         self.pool = pool
         self.request = request
@@ -127,8 +106,7 @@ class _Run:
         self.choosable = self.permitted.copy()
         self.choosable[list(self.kept)] = False
         self.keys = self._keys()
-        self.rankings: dict[int, Rankings] = {}
-        self.vectors: dict[str, dict[str, Vectors]] | None = None
+        self.search = Search(router.memory, embedders, pool, self.permitted, request, deadline)
 
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""
@@ -166,39 +144,9 @@ class _Run:
         """Whether the conversation went on after a turn's list was sent."""
         return turn < self.last or bool(self._calls(turn))
 
-    def rank(self, turn: int) -> Rankings:
-        """Rank the pool by the question of a turn."""
-        asked = query.at_turn(self.request.conversation, turn)
-        if self.vectors is None:
-            self.vectors = self._embed(turn)
-        words = lexical.measure(asked, self.pool)
-        bm25 = fuse.standing(words.bm25, self.permitted)
-        hits = [p for p in lexical.keyword_hits(asked, self.pool) if self.permitted[p]]
-        meant = [
-            (embedder, mixed)
-            for embedder in self.embedders
-            if (mixed := dense.mixed(asked, self.vectors[embedder.key])) is not None
-        ]
-        rows = self._candidates(bm25, hits, [(embedder.key, mixed) for embedder, mixed in meant])
-        written, tools = scripts(asked.texts[0]), self._scripts()
-        meanings = [
-            fuse.Meaning(embedder.name, embedder.reading.of(written, tools), scores)
-            for embedder, mixed in meant
-            if not np.isnan(scores := dense.standing(mixed, embedder.key, self.pool, rows)).all()
-        ]
-        best = float(words.bm25[rows].max()) if len(rows) else 0.0
-        said = fuse.Said(
-            bm25=bm25[rows],
-            names=words.names[rows],
-            explained=best / words.ideal if words.ideal else 0.0,
-            covered=words.covered,
-            terms=words.terms,
-            kin=kinship(written, tools),
-        )
-        return fuse.adaptive(rows, said, meanings, hits)
-
-    def selection(self, held: Held, rankings: Rankings | None, route_ms: float) -> Selection:
+    def selection(self, held: Held, route_ms: float) -> Selection:
         """Give the result with its figures."""
+        rankings, margin = self.search.found(self.last)
         own, tokens = len(self.pool.own), self.pool.tokens()
         offered = self.permitted.copy()
         if self.request.source is not Source.REGISTRY:
@@ -215,7 +163,8 @@ class _Run:
             available=int(offered.sum()),
             tokens_before=int(tokens[offered].sum()),
             tokens_after=int(tokens[list(held.order)].sum()),
-            query=self._asked(self.last),
+            query=self.search.asked(self.last),
+            relevance=margin,
             rankings=rankings,
             timings_ms={"route": route_ms},
         )
@@ -227,22 +176,28 @@ class _Run:
             return cut.appended(self._unsearched(), held.order, Reason.HISTORY)
         if held.started and turn < self.last and not self._in_time(turn):
             return replace(held, settled=False)
-        ranked = self.rankings[turn] = self.rank(turn)
-        after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
-        hasty = ranked.by_words or not self.pool.ready()[self.choosable].all()
+        ranked, margin = self.search.rankings(turn), self.search.margin(turn)
+        if margin is not None and margin < 0:
+            after = held if held.started else self._without_catalogue(ranked, turn)
+        else:
+            after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
+        hasty = ranked.by_words or not self.search.pool.ready()[self.choosable].all()
         return replace(after, by_words=after.by_words or ranked.by_words, settled=held.settled and not hasty)
 
     def _in_time(self, turn: int) -> bool:
         """Whether a turn that is over can still be ranked well: growth that is missed is less harm than noise."""
-        if self.vectors is None:
-            self.vectors = self._embed(turn)
-        known = all(asked in known for asked in self._asked(turn).texts for known in self.vectors.values())
-        return known and time.perf_counter() < self.deadline
+        return self.search.knows(turn) and time.perf_counter() < self.deadline
 
     def _first(self, ranked: Rankings, turn: int) -> Held:
         called = [name for earlier in self.turns[:turn] for name in earlier.calls]
         kept = cut.history(self.pool, called, self.permitted) | self.kept
         return cut.initial(self.pool, ranked.fused, kept, self.request.budget)
+
+    def _without_catalogue(self, ranked: Rankings, turn: int) -> Held:
+        """Give a first set for a question that needs no tool: of a client's long list the best, as ever."""
+        own = ranked.fused.ids < len(self.pool.own)
+        held = self._first(replace(ranked, fused=RankedList(ranked.fused.ids[own], ranked.fused.scores[own])), turn)
+        return replace(held, started=Reason.RETRIEVED in held.reasons)
 
     def _grown(self, held: Held, ranked: Rankings, turn: int) -> Held:
         most = self.request.budget.most
@@ -252,37 +207,6 @@ class _Run:
             held = self._first(ranked, turn)
             grown = cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
         return grown
-
-    def _candidates(self, bm25: Scores, hits: list[int], meant: Sequence[tuple[str, Vectors]]) -> Positions:
-        """Give the positions worth ranking, ascending: of few tools all that are permitted."""
-        allowed = np.flatnonzero(self.permitted)
-        if len(allowed) <= _FULL:
-            return allowed
-        by_words = allowed[top(bm25[allowed], _DEPTH)]
-        by_meaning = [dense.nearest(mixed, key, self.pool, self.permitted, _DEPTH) for key, mixed in meant]
-        return np.unique(np.concatenate([by_words, *by_meaning, np.asarray(hits, dtype=np.int64)]))
-
-    def _scripts(self) -> Scripts:
-        return (self.pool.registered if len(self.pool.registered) else self.pool.own).scripts
-
-    def _embed(self, turn: int) -> dict[str, dict[str, Vectors]]:
-        """Give by encoder the vectors of the questions from this turn on, then the client's list its own.
-
-        The turn at hand comes first, then the newest: those decide most. Questions come before the list: they take a
-        thousandth of the time, and without them its vectors are of no use.
-        """
-        turns = (turn, *range(self.last, turn, -1))
-        waiting = [asked for number in turns for asked in self._asked(number).texts]
-        texts = list(dict.fromkeys(waiting))
-        for embedder in self.embedders[1:]:
-            embedder.questions(texts, 0.0)  # begun beside the first one
-        vectors = {embedder.key: embedder.questions(texts, self.deadline) for embedder in self.embedders}
-        if self.choosable[: len(self.pool.own)].any():
-            asked = self._asked(self.last)
-            keys = (embedder.key for embedder in self.embedders)
-            spaces = tuple(self.router.with_vectors(self.pool.own, key, asked, self.deadline) for key in keys)
-            self.pool = Pool(replace(self.pool.own, spaces=spaces), self.pool.registered)
-        return vectors
 
     def _unsearched(self) -> Held:
         order = tuple(sorted(self.kept))
@@ -326,6 +250,7 @@ class _Run:
             sorted(request.grants.sources),
             sorted(request.kinds),
             request.source,
+            request.floor,
             (request.budget.initial, request.budget.most),
         )
         running = xxhash.xxh3_128(repr(scope).encode())
@@ -338,9 +263,3 @@ class _Run:
 
     def _calls(self, turn: int) -> tuple[str, ...]:
         return self.turns[turn].calls if turn >= 0 else ()
-
-    def _asked(self, turn: int) -> RoutingQuery:
-        return query.at_turn(self.request.conversation, turn)
-
-
-_NOTHING = Catalog.build("nothing", ())

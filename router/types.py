@@ -57,6 +57,7 @@ class Reason(StrEnum):
     RETRIEVED = "retrieved"
     GROWN = "grown"
     OVER_BUDGET = "over budget"
+    IRRELEVANT = "the question needs no tool"
     NOT_PERMITTED = "not permitted"
     DISABLED = "disabled"
     SHADOWED = "client's definition wins"
@@ -145,13 +146,15 @@ class RouteRequest:
     """One request to the core.
 
     `forced` are names that `tool_choice` demands. `owner` separates callers: nothing remembered for one is
-    used for another. `kinds` are the forms the client's tool list can hold.
+    used for another. `kinds` are the forms the client's tool list can hold. With `floor` nothing is added of the
+    catalogue where nothing in it is relevant.
     """
 
     conversation: Conversation
     forced: tuple[str, ...] = ()
     grants: Grants = Grants()
     budget: Budget = Budget()
+    floor: bool = True
     source: Source = Source.BOTH
     owner: str = ""
     kinds: frozenset[Kind] = frozenset({Kind.FUNCTION, Kind.CUSTOM})
@@ -230,7 +233,8 @@ class Selection:
     """The tools to send, in order, and why.
 
     `changed` is False when the client's own list is to go out as it came. `available` counts what could have
-    been sent: the client's own tools and every permitted tool of the catalogue. Tokens are estimates.
+    been sent: the client's own tools and every permitted tool of the catalogue. Tokens are estimates. `relevance`
+    says by how much the last question is above the floor, below 0 it needs no tool; None: it was not judged.
     """
 
     tools: tuple[Tool, ...]
@@ -242,6 +246,7 @@ class Selection:
     tokens_before: int
     tokens_after: int
     query: RoutingQuery = RoutingQuery((), ())
+    relevance: float | None = None
     rankings: Rankings | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 

@@ -94,12 +94,20 @@ class DecisionRow(BaseModel):
     description: str
 
 
+class RelevanceSchema(BaseModel):
+    """How a question stands to the floor under which nothing of the catalogue is added."""
+
+    margin: float = Field(description="How far above it, in deviations of what is usual for small talk.")
+    relevant: bool
+
+
 class Decision(BaseModel):
     """A decision laid open."""
 
     query: list[QueryPart] = Field(description="What was searched with, newest first.")
     mode: str = Field(description="hybrid, lexical (vectors were not ready), untouched, or off (by header).")
     sent: list[str] = Field(description="The names of the tool list that would go out, in order.")
+    relevance: RelevanceSchema | None = Field(description="Whether the last question needs a tool; null: not judged.")
     available: int = Field(description="Tools that could have been sent.")
     tokens: TokenEstimate
     timings_ms: dict[str, float]

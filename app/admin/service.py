@@ -187,6 +187,7 @@ def decision(explained: Explained, *, off: bool = False) -> dict[str, Any]:
         ],
         "mode": selection.mode if changed else "off" if off else "untouched",
         "sent": [tool.name for tool in selection.tools],
+        "relevance": _relevance(selection),
         "available": selection.available,
         "tokens": {"before": selection.tokens_before, "after": selection.tokens_after},
         "timings_ms": {name: round(value, 3) for name, value in selection.timings_ms.items()},
@@ -222,6 +223,11 @@ def _row(row: Candidate, *, own: bool, left: bool) -> dict[str, Any]:
         "channels": {name: _score(place) for name, place in row.channels.items()},
         "description": row.tool.description,
     }
+
+
+def _relevance(selection: Selection) -> dict[str, Any] | None:
+    margin = selection.relevance
+    return None if margin is None else {"margin": round(margin, 3), "relevant": margin >= 0}
 
 
 def _score(place: Place | None) -> dict[str, float | int] | None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from router import text
 from router.embed.reading import EVERYTHING, Reading
+from router.embed.small_talk import SmallTalk
 from router.memory import Lru
 from router.types import Encoder, Mask, Tool, Vectors
 
@@ -46,6 +47,7 @@ class Embedder:
         self,
         encoder: Encoder,
         reading: Reading = EVERYTHING,
+        small_talk: SmallTalk | None = None,
         *,
         questions: int = 8_192,
         tools: int = 20_000,
@@ -58,6 +60,7 @@ class Embedder:
         """
         self.encoder = encoder
         self.reading = reading
+        self.small_talk = small_talk
         self.on_learned = on_learned
         self.on_failed = on_failed
         self._closing = False
@@ -115,6 +118,10 @@ class Embedder:
             if vector is not None:
                 vectors[i], ready[i] = vector, True
         return vectors, ready
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Do something behind the tools that wait to be encoded."""
+        self._submit(self._for_tools, work)
 
     def remember(self, vectors: dict[str, Vectors]) -> None:
         """Take tool vectors that were stored earlier."""

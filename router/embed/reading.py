@@ -18,16 +18,17 @@ from router.script import Scripts
 from router.types import Encoder, Vectors
 
 # Of each script one language, and as many topics: 192 texts, a quarter of a second with the embedded encoder.
-_LANGUAGES = {
-    "latin": "en",
-    "han": "zh",
-    "kana": "ja",
-    "hangul": "ko",
-    "cyrillic": "ru",
-    "arabic": "ar",
-    "thai": "th",
-    "devanagari": "hi",
+LANGUAGES = {
+    "en": "latin",
+    "zh": "han",
+    "ja": "kana",
+    "ko": "hangul",
+    "ru": "cyrillic",
+    "ar": "arabic",
+    "th": "thai",
+    "hi": "devanagari",
 }
+_KINDS = ("questions", "descriptions")
 _TOPICS = 12
 _GOOD = 0.5  # squared competence of an encoder that reads well, on so few and so terse texts
 
@@ -56,16 +57,16 @@ def examine(encoder: Encoder) -> Reading:
     Raises:
         EncoderError: The probes could not be encoded.
     """
-    questions, descriptions = _probes()
+    questions, descriptions = ([probes()[kind][lang][:_TOPICS] for lang in LANGUAGES] for kind in _KINDS)
     asked = encoder.encode_query([text for texts in questions for text in texts])
     told = encoder.encode_document([text for texts in descriptions for text in texts])
-    shape = (len(_LANGUAGES), _TOPICS, encoder.dimension)
+    shape = (len(LANGUAGES), _TOPICS, encoder.dimension)
     asked, told = asked.reshape(shape), told.reshape(shape)
     return Reading(
         {
             (one, other): _competence(asked[i], told[j])
-            for i, one in enumerate(_LANGUAGES)
-            for j, other in enumerate(_LANGUAGES)
+            for i, one in enumerate(LANGUAGES.values())
+            for j, other in enumerate(LANGUAGES.values())
         }
     )
 
@@ -82,10 +83,9 @@ def _competence(asked: Vectors, told: Vectors) -> float:
 
 
 @cache
-def _probes() -> tuple[list[list[str]], list[list[str]]]:
-    """Give questions and descriptions by script and topic."""
-    probes = json.loads(files(__package__).joinpath("probes.json").read_text(encoding="utf-8"))
-    questions, descriptions = (
-        [probes[kind][language][:_TOPICS] for language in _LANGUAGES.values()] for kind in ("questions", "descriptions")
+def probes() -> dict[str, dict[str, list[str]]]:
+    """Give `questions` and `descriptions` by language, in the order of one list of topics."""
+    found: dict[str, dict[str, list[str]]] = json.loads(
+        files(__package__).joinpath("probes.json").read_text(encoding="utf-8")
     )
-    return questions, descriptions
+    return found

@@ -72,7 +72,9 @@ def doubles(values: list[str]) -> list[str]:
 TOOLS, SAMPLES = read_catalog()
 QUESTIONS = read("questions/queries.jsonl")
 TALK = read("small_talk/queries.jsonl")
-EXEMPLARS: dict[str, list[str]] = load("small_talk/exemplars.json")
+EXEMPLARS: dict[str, list[str]] = json.loads(
+    (EXAMPLES.parent / "router" / "embed" / "small_talk.json").read_text(encoding="utf-8")
+)
 PROBES = json.loads((EXAMPLES.parent / "router" / "embed" / "probes.json").read_text(encoding="utf-8"))
 
 
