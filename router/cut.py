@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from router.catalog import Pool
 from router.types import Budget, Mask, RankedList, Reason, Source
 
-# Appending costs the prompt cache of the whole history once, however many tools come. So it is done only when
-# the very best tool for a turn is missing, and then the next best come with it. Measured on multi-turn data, all
-# needed tools in the set at the same rate of changes: 45 % of turns with only those that lead, 54 % with the next.
-STEP = 4
+# Appending costs the prompt cache of the whole history once, however many tools come. So it is done only when the best
+# missing tool leads the best of the set, or comes as near to it as this (in deviations), and then the next best come with
+# it. Both were chosen on multi-turn data: docs/adr/0009.
+MARGIN = 0.5
+STEP = 6
 
 _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 
@@ -73,13 +74,15 @@ def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Bud
 
 
 def newcomers(held: Held, ranked: RankedList) -> list[int]:
-    """Give the missing tools worth appending, best first: none while the best of all is in the set."""
+    """Give the missing tools worth appending, best first: none while the best of the set leads clearly."""
     present = set(held.order)
-    if not len(ranked) or int(ranked.ids[0]) in present:
-        return []
     look = len(present) + STEP
-    best = zip(ranked.ids[:look].tolist(), ranked.scores[:look].tolist(), strict=True)
-    return [p for p, score in best if p not in present and score > 0][:STEP]
+    best = list(zip(ranked.ids[:look].tolist(), ranked.scores[:look].tolist(), strict=True))
+    missing = [(position, score) for position, score in best if position not in present]
+    leader = next((score for position, score in best if position in present), float("-inf"))
+    if not missing or missing[0][1] < leader - MARGIN:
+        return []
+    return [position for position, score in missing[:STEP] if score > 0]
 
 
 def appended(held: Held, positions: Sequence[int], reason: Reason) -> Held:
