@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from itertools import chain, compress
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,18 +85,19 @@ class Postings:
         return self.rows[span], self.counts[span]
 
 
-class _Terms(dict[str, tuple[int, ...]]):
-    """The numbers of each token's terms. Tokens are few and come often: each is split once."""
+class _Terms(dict[str, bytes]):
+    """The numbers of each token's terms, as the bytes of `int32`. Tokens are few and come often: each is split once."""
 
     def __init__(self, terms_of: TermsOf, vocabulary: dict[str, int]) -> None:
         super().__init__()
         self._terms_of = terms_of
         self._vocabulary = vocabulary
 
-    def __missing__(self, token: str) -> tuple[int, ...]:
+    def __missing__(self, token: str) -> bytes:
         vocabulary = self._vocabulary
-        self[token] = numbers = tuple([vocabulary.setdefault(t, len(vocabulary)) for t in self._terms_of(token)])
-        return numbers
+        numbers = array("i", [vocabulary.setdefault(term, len(vocabulary)) for term in self._terms_of(token)])
+        self[token] = packed = numbers.tobytes()
+        return packed
 
 
 def _counted(
@@ -107,15 +108,12 @@ def _counted(
     `vocabulary` is extended.
     """
     numbers = _Terms(terms_of, vocabulary)
-    found = array("i")
-    ends = array("q", [0])
-    for document in documents:
-        found.extend(chain.from_iterable(map(numbers.__getitem__, document)))
-        ends.append(len(found))
-    n = len(ends) - 1
-    keys = np.asarray(found, dtype=np.int64)
+    found = [b"".join(map(numbers.__getitem__, document)) for document in documents]
+    n = len(found)
+    widths = np.fromiter(map(len, found), dtype=np.int64, count=n) // np.dtype(np.intc).itemsize
+    keys = np.frombuffer(b"".join(found), dtype=np.intc).astype(np.int64)
     keys *= max(n, 1)
-    keys += np.repeat(np.arange(n), np.diff(np.asarray(ends)))
+    keys += np.repeat(np.arange(n), widths)
     keys, counts = np.unique(keys, return_counts=True)
     terms, rows = np.divmod(keys, max(n, 1))
     return terms.astype(np.int32), rows.astype(np.int32), counts.astype(np.float32), n
