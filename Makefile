@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.ready
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 1; }
@@ -28,6 +28,10 @@ demo: setup ## run three questions through a gateway with hundreds of tools (ONC
 .PHONY: test
 test: setup ## run the whole test suite
 	$(BIN)/python -m pytest
+
+.PHONY: bench-retrieval
+bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
+	$(BIN)/python -m bench.retrieval --write
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, container files

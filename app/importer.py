@@ -18,7 +18,7 @@ import yaml
 from app import yaml12
 from app.admin import records
 from app.errors import BadRequest, InvalidRecords
-from app.registry.snapshot import Progress, embed_missing
+from app.registry.learn import Progress, embed_missing
 from app.registry.store import PutResult, Registry
 from router.types import Encoder, Tool
 

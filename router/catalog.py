@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from router import text
 from router.errors import CatalogError
+from router.lookup import Lookup
 from router.postings import Postings
 from router.rights import Rights
 from router.script import Scripts, written
@@ -118,13 +119,9 @@ class Catalog:
         return found
 
     @cached_property
-    def by_phrase(self) -> dict[str, list[int]]:
+    def by_phrase(self) -> Lookup:
         """Positions by keyword and tag, in the form of `text.phrase`."""
-        found: dict[str, list[int]] = {}
-        for position, tool in enumerate(self.tools):
-            for keyword in {text.phrase(word) for word in (*tool.keywords, *tool.tags)} - {""}:
-                found.setdefault(keyword, []).append(position)
-        return found
+        return Lookup.build(map(text.keywords, self.tools))
 
     @cached_property
     def rights(self) -> Rights:

@@ -8,9 +8,10 @@ terms.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, compress
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,22 +55,30 @@ class Postings:
         vocabulary = self.vocabulary.copy()
         terms, rows, counts, _ = _counted(documents, terms_of, vocabulary)
         rows = np.flatnonzero(places < 0).astype(np.int32)[rows]
-        now_at = np.full(len(self.lengths), -1, dtype=np.int32)
+        now_at = np.full(len(self), -1, dtype=np.int32)
         now_at[places[places >= 0]] = np.flatnonzero(places >= 0)
-        held = now_at[self.rows]
+        held, held_counts = now_at[self.rows], self.counts
         stays = held >= 0
-        held_terms = np.repeat(np.arange(len(self.starts) - 1, dtype=np.int32), np.diff(self.starts))[stays]
-        held = held[stays]
-        n = len(places)
-        before = np.searchsorted(_keys(held_terms, held, n), _keys(terms, rows, n))
-        made = _assembled(
-            vocabulary,
-            np.insert(held_terms, before, terms),
-            np.insert(held, before, rows),
-            np.insert(self.counts[stays], before, counts),
-            n,
+        starts = np.append(self.starts, np.repeat(self.starts[-1], len(vocabulary) - len(self.vocabulary)))
+        if not stays.all():
+            starts -= _before(self._term_at(np.flatnonzero(~stays)), len(vocabulary))
+            held, held_counts = held[stays], held_counts[stays]
+        spots = np.fromiter(_spots(held, starts, terms, rows), dtype=np.int64, count=len(terms))
+        lengths = np.append(self.lengths, np.float32(0))[places]
+        lengths += np.bincount(rows, weights=counts, minlength=len(places)).astype(np.float32)
+        made = Postings(
+            vocabulary=vocabulary,
+            starts=starts + _before(terms, len(vocabulary)),
+            rows=np.insert(held, spots, rows),
+            counts=np.insert(held_counts, spots, counts),
+            lengths=lengths,
+            total=int(lengths.sum(dtype=np.float64)),
         )
         return _tidied(made)
+
+    def _term_at(self, entries: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Give the terms that entries of `rows` belong to."""
+        return np.searchsorted(self.starts, entries, side="right") - 1
 
     def frequency(self, term: str) -> int:
         """Count the tools that hold a term."""
@@ -85,18 +94,19 @@ class Postings:
         return self.rows[span], self.counts[span]
 
 
-class _Terms(dict[str, tuple[int, ...]]):
-    """The numbers of each token's terms. Tokens are few and come often: each is split once."""
+class _Terms(dict[str, bytes]):
+    """The numbers of each token's terms, as the bytes of `int32`. Tokens are few and come often: each is split once."""
 
     def __init__(self, terms_of: TermsOf, vocabulary: dict[str, int]) -> None:
         super().__init__()
         self._terms_of = terms_of
         self._vocabulary = vocabulary
 
-    def __missing__(self, token: str) -> tuple[int, ...]:
+    def __missing__(self, token: str) -> bytes:
         vocabulary = self._vocabulary
-        self[token] = numbers = tuple([vocabulary.setdefault(t, len(vocabulary)) for t in self._terms_of(token)])
-        return numbers
+        numbers = array("i", [vocabulary.setdefault(term, len(vocabulary)) for term in self._terms_of(token)])
+        self[token] = packed = numbers.tobytes()
+        return packed
 
 
 def _counted(
@@ -107,15 +117,12 @@ def _counted(
     `vocabulary` is extended.
     """
     numbers = _Terms(terms_of, vocabulary)
-    found = array("i")
-    ends = array("q", [0])
-    for document in documents:
-        found.extend(chain.from_iterable(map(numbers.__getitem__, document)))
-        ends.append(len(found))
-    n = len(ends) - 1
-    keys = np.asarray(found, dtype=np.int64)
+    found = [b"".join(map(numbers.__getitem__, document)) for document in documents]
+    n = len(found)
+    widths = np.fromiter(map(len, found), dtype=np.int64, count=n) // np.dtype(np.intc).itemsize
+    keys = np.frombuffer(b"".join(found), dtype=np.intc).astype(np.int64)
     keys *= max(n, 1)
-    keys += np.repeat(np.arange(n), np.diff(np.asarray(ends)))
+    keys += np.repeat(np.arange(n), widths)
     keys, counts = np.unique(keys, return_counts=True)
     terms, rows = np.divmod(keys, max(n, 1))
     return terms.astype(np.int32), rows.astype(np.int32), counts.astype(np.float32), n
@@ -143,5 +150,15 @@ def _tidied(postings: Postings) -> Postings:
     return replace(postings, vocabulary=vocabulary, starts=np.append(postings.starts[:-1][used], postings.starts[-1:]))
 
 
-def _keys(terms: NDArray[np.int32], rows: NDArray[np.int32], n: int) -> NDArray[np.int64]:
-    return terms.astype(np.int64) * n + rows
+def _before(terms: NDArray[Any], n: int) -> NDArray[np.int64]:
+    """Count the entries that lie before each of n terms, and all of them, `int64[n + 1]`."""
+    return np.append(0, np.cumsum(np.bincount(terms, minlength=n)))
+
+
+def _spots(
+    held: NDArray[np.int32], starts: NDArray[np.int64], terms: NDArray[np.int32], rows: NDArray[np.int32]
+) -> Iterator[int]:
+    """Find where each entry goes among those that are held."""
+    for term, row in zip(terms.tolist(), rows.tolist(), strict=True):
+        first, end = starts[term], starts[term + 1]
+        yield int(first + np.searchsorted(held[first:end], row))

@@ -5,18 +5,17 @@ Immutable. A tool that may be offered to nobody, disabled or dangerous, has no r
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from router.types import Grants, Kind, Mask, Risk, Tool
+from router.lookup import Lookup, Rows
+from router.types import Grants, Kind, Mask, Positions, Risk, Tool
 
 _RISKS = {risk: 1 << bit for bit, risk in enumerate(Risk)}
 _KINDS = {kind: 1 << bit for bit, kind in enumerate(Kind)}
-
-Rows = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +24,36 @@ class Rights:
 
     risks: NDArray[np.uint8]
     kinds: NDArray[np.uint8]
-    tags: dict[str, Rows]
-    sources: dict[str, Rows]
+    tags: Lookup
+    sources: Lookup
 
     @classmethod
     def build(cls, tools: Sequence[Tool]) -> Rights:
         """Build for tools, in order."""
         return cls(
             risks=np.fromiter(map(_risk, tools), dtype=np.uint8, count=len(tools)),
-            kinds=np.fromiter((_KINDS[tool.kind] for tool in tools), dtype=np.uint8, count=len(tools)),
-            tags=_rows(tool.tags for tool in tools),
-            sources=_rows((tool.source,) for tool in tools),
+            kinds=np.fromiter(map(_kind, tools), dtype=np.uint8, count=len(tools)),
+            tags=Lookup.build(tool.tags for tool in tools),
+            sources=Lookup.build((tool.source,) for tool in tools),
+        )
+
+    def changed(self, places: Positions, now_at: Rows, gone: Sequence[Tool], fresh: Mapping[int, Tool]) -> Rights:
+        """Give the rights of other tools: row i is row `places[i]` of these, or one of `fresh` by its row.
+
+        `now_at[j]` is where row j went, -1 for a tool of `gone`.
+        """
+        risks, kinds = np.append(self.risks, np.uint8(0))[places], np.append(self.kinds, np.uint8(0))[places]
+        for row, tool in fresh.items():
+            risks[row], kinds[row] = _risk(tool), _kind(tool)
+        return Rights(
+            risks=risks,
+            kinds=kinds,
+            tags=self.tags.changed(
+                now_at, (tag for tool in gone for tag in tool.tags), {row: tool.tags for row, tool in fresh.items()}
+            ),
+            sources=self.sources.changed(
+                now_at, (tool.source for tool in gone), {row: (tool.source,) for row, tool in fresh.items()}
+            ),
         )
 
     def mask(self, grants: Grants, kinds: frozenset[Kind]) -> Mask:
@@ -53,15 +71,11 @@ def _risk(tool: Tool) -> int:
     return _RISKS[tool.risk] if tool.enabled and tool.risk is not Risk.DANGEROUS else 0
 
 
-def _rows(words: Iterable[Iterable[str]]) -> dict[str, Rows]:
-    found: dict[str, list[int]] = {}
-    for row, held in enumerate(words):
-        for word in held:
-            found.setdefault(word, []).append(row)
-    return {word: np.asarray(rows, dtype=np.int32) for word, rows in found.items()}
+def _kind(tool: Tool) -> int:
+    return _KINDS[tool.kind]
 
 
-def _any_of(wanted: Iterable[str], held: dict[str, Rows], n: int) -> Mask:
+def _any_of(wanted: Iterable[str], held: Lookup, n: int) -> Mask:
     mask = np.zeros(n, dtype=np.bool_)
     for word in wanted:
         if word in held:

@@ -35,7 +35,7 @@ _CJK = (
     r"\uac00-\ud7af"  # Hangul
 )
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
-_ASCII_TOKEN = re.compile(r"[0-9A-Za-z]+")  # what `_TOKEN` finds where there is nothing else, in half the time
+_BETWEEN_ASCII_TOKENS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _LONGEST_WORD = 64  # what is longer is no word, and is not remembered as one
 _WIDE = bytes(range(0xE0, 0x100))  # the bytes that begin a character of three bytes or four
@@ -88,7 +88,7 @@ def terms(text: str) -> list[str]:
 def tokens(text: str) -> list[str]:
     """Split text into runs of one kind of writing; `terms_of` each are its search terms."""
     if text.isascii():
-        return _ASCII_TOKEN.findall(text)
+        return text.translate(_BETWEEN_ASCII_TOKENS).split()  # a fifth of the time that the pattern takes
     return _TOKEN.findall(unicodedata.normalize("NFKC", text))
 
 
@@ -124,6 +124,12 @@ def phrases(text: str, longest_words: int = 4, longest_chars: int = 8) -> Iterat
             yield " ".join(words[i:end])
 
 
+def keywords(tool: Tool) -> set[str]:
+    """Give a tool's keywords and tags in the form in which `phrases` finds them."""
+    return {phrase(word) for word in (*tool.keywords, *tool.tags)} - {""}
+
+
+@lru_cache(maxsize=65_536)
 def phrase(keyword: str) -> str:
     """Give a keyword in the form in which `phrases` finds it."""
     folded = unicodedata.normalize("NFKC", keyword).casefold()

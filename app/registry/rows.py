@@ -113,6 +113,21 @@ def to_tools(rows: Iterable[Sequence[Any]]) -> list[Tool]:
     return [to_tool(row) for row in rows]
 
 
+def to_digested(rows: Iterable[Sequence[Any]]) -> tuple[list[Tool], list[str], dict[str, str]]:
+    """Give the tools of rows of `TOOL_COLUMNS` and `text_digest`, their digests, and those that differ by name."""
+    tools: list[Tool] = []
+    digests: list[str] = []
+    stale: dict[str, str] = {}
+    for *columns, stored in rows:
+        tool = to_tool(columns)
+        digest = text.digest(tool)
+        tools.append(tool)
+        digests.append(digest)
+        if digest != stored:
+            stale[tool.name] = digest
+    return tools, digests, stale
+
+
 def from_vectors(encoder: str, vectors: Iterable[tuple[str, Vectors]]) -> list[Row]:
     """Give the rows of vectors by digest, stamped with the present moment."""
     now = datetime.now(UTC)

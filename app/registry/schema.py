@@ -30,7 +30,7 @@ metadata = MetaData(
 
 # `id` is the catalogue's order and survives updates; `definition` is the tool object byte for byte. `digest`
 # is of the whole record, `text_digest` (router.text.digest) is the key of its vector, `folded` is what `find`
-# looks in.
+# looks in, `revision` the generation that wrote the row last.
 tools = Table(
     "tools",
     metadata,
@@ -52,6 +52,7 @@ tools = Table(
     Column("text_digest", String(32), nullable=False, index=True),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0", index=True),
     sqlite_autoincrement=True,
 )
 
@@ -73,4 +74,14 @@ generation = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("value", Integer, nullable=False),
     CheckConstraint("id = 1", name="single_row"),
+)
+
+# The newest generations. `token` is drawn anew for each: a registry that was put back and went on cannot pass for the
+# one that a process knows. `removed` is the name of the tool that a generation took away.
+changes = Table(
+    "changes",
+    metadata,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("token", String(32), nullable=False),
+    Column("removed", Text, nullable=True),
 )

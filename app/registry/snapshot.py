@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 
 import numpy as np
 import structlog
 
 from app.errors import RegistryError
-from app.registry.store import Registry
+from app.registry.draft import Draft, drafted, filled
+from app.registry.learn import made, made_or_failed
+from app.registry.store import Registry, State
 from app.telemetry import Telemetry
-from router import text
 from router.catalog import EMPTY, Catalog, Space
-from router.embed.embedder import tool_vectors
+from router.change import changed, tools_after
 from router.errors import EncoderError
 from router.index.choice import index_of
 from router.types import Encoder, Tool, Vectors
@@ -29,40 +31,10 @@ from router.types import Encoder, Tool, Vectors
 _log = structlog.get_logger()
 
 _AT_ONCE = 64  # as many new tools are embedded before a write returns: about a third of a second
-_CHUNK = 32
 _MANY = 1_000
 _RETRY_S = 5.0
-
-Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """What is kept of a tool from one snapshot to the next."""
-
-    tool: Tool
-    digest: str
-
-
-async def embed_missing(
-    registry: Registry, encoder: Encoder, tools: list[Tool], progress: Progress | None = None
-) -> int:
-    """Make and store the vectors that are not there yet; give how many. `progress` gets done and total."""
-    digests = await asyncio.to_thread(lambda: {text.digest(tool): tool for tool in tools})
-    known = await registry.vectors(encoder.key, digests.keys())
-    missing = [(digest, tool) for digest, tool in digests.items() if digest not in known]
-    for start in range(0, len(missing), _CHUNK):
-        chunk = dict(missing[start : start + _CHUNK])
-        await registry.add_vectors(encoder.key, await _made(encoder, chunk))
-        if progress is not None:
-            progress(min(start + _CHUNK, len(missing)), len(missing))
-    return len(missing)
-
-
-async def _made(encoder: Encoder, tools: dict[str, Tool]) -> dict[str, Vectors]:
-    """Make the vectors of tools by digest."""
-    vectors = await asyncio.to_thread(tool_vectors, encoder, list(tools.values()))
-    return dict(zip(tools, vectors, strict=True))
+_RETRY_FAILED_S = 60.0  # a tool that fails alone: its text, or the encoder's limits, must change first
+_STEP = 256  # tools that are embedded between two versions of a small catalogue, more of a large one
 
 
 class Snapshots:
@@ -75,11 +47,11 @@ class Snapshots:
         self._encoder = encoder
         self._telemetry = telemetry
         self._poll_s = poll_s
-        self._generation = -1
+        self._state: State | None = None
         self._builds = 0
-        self._entries: dict[str, _Entry] = {}
-        self._rows: dict[str, int] = {}
-        self._matrix: Vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
+        self._digests: list[str] = []
+        self._vectors: Vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
+        self._failed: set[str] = set()
         self._building = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
@@ -91,8 +63,8 @@ class Snapshots:
 
     @property
     def ready(self) -> bool:
-        """Whether the catalogue is loaded and embedded."""
-        return self.loaded and not self.pending
+        """Whether the catalogue is loaded and embedded, but for tools that the encoder cannot take."""
+        return self.loaded and not self._waiting(1)
 
     async def start(self) -> None:
         """Load the catalogue, then follow the registry in the background."""
@@ -112,66 +84,62 @@ class Snapshots:
             RegistryError: The registry cannot be read; the catalogue in use stays.
         """
         async with self._building:
-            if await self._registry.generation() != self._generation:
-                await self._rebuild()
+            if await self._registry.state() != self._state:
+                await self._rebuild({})
 
-    async def _rebuild(self) -> None:
-        generation, tools = await self._registry.load()
-        entries = await asyncio.to_thread(self._entered, tools)
-        vectors = await self._vectors(entries)
-        catalog, matrix = await asyncio.to_thread(self._built, generation, entries, vectors)
-        self._entries = {entry.tool.name: entry for entry in entries}
-        self._rows = {e.digest: i for i, e in enumerate(entries) if catalog.ready[i]}
-        self._matrix = matrix
+    async def _rebuild(self, learned: dict[str, Vectors]) -> None:
+        """Put the next catalogue in use: what changed in the registry, and vectors that were learned since."""
+        with _collections_put_off():
+            changes = await self._registry.changes(self._state)
+        draft = await asyncio.to_thread(drafted, self.catalog, self._digests, changes)
+        found = learned | await self._found(draft.wanted)
+        with _collections_put_off():
+            catalog, vectors = await asyncio.to_thread(self._built, changes.state, draft, found)
         if len(catalog) > len(self.catalog) + _MANY:
             gc.freeze()  # a collection that walks a large catalogue stops the process for a second
-        self.catalog, self._generation, self.loaded = catalog, generation, True
+        self._digests, self._vectors = draft.digests, vectors
+        self.catalog, self._state, self.loaded = catalog, changes.state, True
         self._builds += 1
         self._telemetry.catalog(len(catalog), self.pending)
         self._wake.set()
+        if changes.stale:
+            await self._restate(changes.stale)
 
-    async def _vectors(self, entries: list[_Entry]) -> dict[str, Vectors]:
-        """Give by digest what is not at hand: the stored vectors, and where few are missing those, made now."""
-        unheld = {entry.digest: entry.tool for entry in entries if entry.digest not in self._rows}
-        found = await self._registry.vectors(self._encoder.key, unheld.keys())
-        missing = {digest: tool for digest, tool in unheld.items() if digest not in found}
+    async def _found(self, wanted: dict[str, Tool]) -> dict[str, Vectors]:
+        """Give by digest the vectors that are stored, and where few are missing those, made now."""
+        found = await self._registry.vectors(self._encoder.key, wanted.keys())
+        missing = {digest: tool for digest, tool in wanted.items() if digest not in found}
         if 0 < len(missing) <= _AT_ONCE:
             try:
-                made = await _made(self._encoder, missing)
-                found |= made
-                await self._registry.add_vectors(self._encoder.key, made)
+                fresh = await made(self._encoder, missing)
+                found |= fresh
+                await self._registry.add_vectors(self._encoder.key, fresh)
             except (RegistryError, EncoderError) as error:
                 _log.warning("vectors could not be made or stored yet", reason=str(error))
         return found
 
-    def _entered(self, tools: list[Tool]) -> list[_Entry]:
-        entries = []
-        for tool in tools:
-            known = self._entries.get(tool.name)
-            if known is None or known.tool != tool:
-                known = _Entry(tool, text.digest(tool))
-            entries.append(known)
-        return entries
-
-    def _built(self, generation: int, entries: list[_Entry], stored: dict[str, Vectors]) -> tuple[Catalog, Vectors]:
-        matrix = np.zeros((len(entries), self._encoder.dimension), dtype=np.float32)
-        ready = np.zeros(len(entries), dtype=np.bool_)
-        for i, entry in enumerate(entries):
-            row = self._rows.get(entry.digest)
-            vector = self._matrix[row] if row is not None else stored.get(entry.digest)
-            if vector is not None:
-                matrix[i], ready[i] = vector, True
+    def _built(self, state: State, draft: Draft, found: dict[str, Vectors]) -> tuple[Catalog, Vectors]:
+        vectors, ready = filled(self._vectors, draft, found)
+        same = vectors is self._vectors and self.catalog.spaces
+        index = self.catalog.spaces[0].index if same else index_of(vectors)
+        spaces = [Space(self._encoder.key, index, ready)]
         # Every build is a version of its own: what was selected by words alone is selected anew with vectors, and a
         # registry that was put back to an earlier state cannot pass for the one remembered under its number.
-        version = f"{generation}.{self._builds}"
-        catalog = Catalog.build(
-            version,
-            [entry.tool for entry in entries],
-            spaces=[Space(self._encoder.key, index_of(matrix), ready)],
-        )
+        version = f"{state.generation}.{self._builds}"
+        if len(draft.change.tools) > max(_MANY, len(self.catalog) // 4):
+            catalog = Catalog.build(version, tools_after(self.catalog, draft.change), spaces=spaces)
+        else:
+            catalog = changed(self.catalog, draft.change, version, spaces)
         # Made lazily, half a second at 100,000 tools: no request should be the one to wait for them.
-        _ = catalog.by_name, catalog.by_phrase, catalog.pinned, catalog.rights
-        return catalog, matrix
+        _ = catalog.by_name, catalog.by_phrase, catalog.pinned, catalog.rights, catalog.name_weights, catalog.scripts
+        _ = spaces[0].sample
+        return catalog, vectors
+
+    async def _restate(self, stale: dict[str, str]) -> None:
+        try:
+            await self._registry.restate(stale)
+        except RegistryError as error:
+            _log.warning("digests of an earlier recipe could not be replaced yet", tools=len(stale), reason=str(error))
 
     async def _follow(self) -> None:
         """Look for changes made by other processes."""
@@ -185,13 +153,16 @@ class Snapshots:
                 _log.exception("the catalogue could not be brought up to date; the last one serves on")
 
     async def _embed(self) -> None:
-        """Embed what a large write left without vectors."""
+        """Embed what a large write left without vectors; what fails by itself is tried again later."""
         while True:
-            await self._wake.wait()
+            try:
+                await asyncio.wait_for(self._wake.wait(), _RETRY_FAILED_S if self._failed else None)
+            except TimeoutError:
+                self._failed.clear()
             self._wake.clear()
-            while self.pending:
+            while waiting := self._waiting(max(_STEP, len(self.catalog) // 64)):
                 try:
-                    await self._embed_pending()
+                    await self._embed_some(waiting)
                 except (RegistryError, EncoderError) as error:
                     _log.warning("tools could not be embedded yet; words find them", reason=str(error))
                     await asyncio.sleep(_RETRY_S)
@@ -199,14 +170,36 @@ class Snapshots:
                     _log.exception("tools could not be embedded; words find them")
                     await asyncio.sleep(_RETRY_S)
 
-    async def _embed_pending(self) -> None:
-        tools = [t for t, ok in zip(self.catalog.tools, self.catalog.ready, strict=True) if not ok]
-        _log.info("embedding tools", tools=len(tools))
-        await embed_missing(self._registry, self._encoder, tools, self._report)
-        async with self._building:
-            await self._rebuild()
+    def _waiting(self, most: int) -> dict[str, Tool]:
+        """Give tools that are to be embedded, by digest."""
+        rows = np.flatnonzero(~self.catalog.ready).tolist()
+        return {self._digests[i]: self.catalog.tools[i] for i in islice(filter(self._is_waiting, rows), most)}
 
-    def _report(self, done: int, total: int) -> None:
-        self._telemetry.catalog(len(self.catalog), total - done)
-        if done % (_CHUNK * 16) == 0 or done == total:
-            _log.info("embedding tools", done=done, of=total)
+    def _is_waiting(self, row: int) -> bool:
+        return self._digests[row] not in self._failed
+
+    async def _embed_some(self, waiting: dict[str, Tool]) -> None:
+        """Embed tools and show them: a large catalogue is found by meaning bit by bit."""
+        _log.info("embedding tools", waiting=self.pending)
+        learned = await self._registry.vectors(self._encoder.key, waiting.keys())
+        missing = {digest: tool for digest, tool in waiting.items() if digest not in learned}
+        async for fresh, failed in made_or_failed(self._encoder, missing):
+            await self._registry.add_vectors(self._encoder.key, fresh)
+            learned |= fresh
+            self._failed |= failed.keys()
+            for tool in failed.values():
+                _log.warning("the encoder cannot take this tool; words find it", tool=tool.name)
+        async with self._building:
+            await self._rebuild(learned)
+
+
+@contextmanager
+def _collections_put_off() -> Iterator[None]:
+    """Keep the garbage collector from walking a catalogue again and again while it grows: that is half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

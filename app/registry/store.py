@@ -14,8 +14,10 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import uuid4
 
 from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, tuple_, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -26,6 +28,7 @@ from app.registry import migrate, rows, schema, sqlite
 from router.types import Risk, Tool, Vectors
 
 _CHUNK = 2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
+_KEPT_CHANGES = 10_000  # generations; who comes from before them reads everything
 _OWNED = exists().where(schema.tools.c.text_digest == schema.vectors.c.digest)  # by a registered tool
 _NEWEST = [schema.vectors.c[name].desc() for name in ("learned_at", "digest", "encoder")]
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
@@ -56,6 +59,31 @@ class PutResult:
     created: tuple[str, ...]
     updated: tuple[str, ...]
     unchanged: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a registry held at a moment: equal states are the same tools."""
+
+    generation: int
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became of the tools since a state, as of `state`.
+
+    `tools` are those that were written, in catalogue order, `digests` the keys of their vectors; `removed` are the
+    names that were taken away at any time since: a name in both was registered anew. `whole`: the state is unknown, and
+    `tools` are all there are. `stale` are the digests of names that are stored with one of an earlier recipe.
+    """
+
+    state: State
+    tools: list[Tool]
+    digests: list[str]
+    removed: frozenset[str]
+    whole: bool
+    stale: dict[str, str]
 
 
 class Registry:
@@ -96,6 +124,12 @@ class Registry:
         """Give the counter that every change of the tools raises."""
         async with self._reading() as connection:
             return await _generation(connection)
+
+    @_to_its_end
+    async def state(self) -> State:
+        """Give what tells whether anything changed."""
+        async with self._reading() as connection:
+            return await _state(connection)
 
     @_to_its_end
     async def count(self) -> int:
@@ -141,14 +175,29 @@ class Registry:
         async with self._reading() as connection:
             return rows.to_tools(await connection.execute(query))
 
-    @_to_its_end
     async def load(self) -> tuple[int, list[Tool]]:
         """Give the generation and all its tools in catalogue order, from one consistent read."""
+        everything = await self.changes()
+        return everything.state.generation, everything.tools
+
+    @_to_its_end
+    async def changes(self, since: State | None = None) -> Changes:
+        """Give what changed since a state, from one consistent read; everything where that is not known."""
+        tools, log = schema.tools.c, schema.changes.c
+        query = select(*_TOOL_COLUMNS, tools.text_digest).order_by(tools.id)
+        removed: frozenset[str] = frozenset()
         async with self._reading() as connection:
-            generation = await _generation(connection)
-            found = await connection.stream(select(*_TOOL_COLUMNS).order_by(schema.tools.c.id))
+            state = await _state(connection)
+            known = since is not None and since.token == await _token(connection, since.generation)
+            if since is not None and known:
+                # `+ 0`: sorted after they are found by revision, not found by reading all in order.
+                query = query.where(tools.revision > since.generation).order_by(None).order_by(tools.id + 0)
+                gone = select(log.removed).where(log.generation > since.generation, log.removed.is_not(None))
+                removed = frozenset((await connection.execute(gone)).scalars())
+            found = await connection.stream(query)
             chunks = [chunk async for chunk in found.partitions(_CHUNK)]
-        return generation, await asyncio.to_thread(lambda: [tool for c in chunks for tool in rows.to_tools(c)])
+        read, digests, stale = await asyncio.to_thread(rows.to_digested, chain.from_iterable(chunks))
+        return Changes(state, read, digests, removed, not known, stale)
 
     @_to_its_end
     async def put(self, tools: Sequence[Tool]) -> PutResult:
@@ -162,12 +211,12 @@ class Registry:
         async with self._changing() as connection:
             known = await _digests(connection, list(fresh))
             created, updated, unchanged = await asyncio.to_thread(_compared, fresh, known)
-            for names in _chunks(created):
-                await connection.execute(insert(schema.tools), [fresh[name] for name in names])
-            for names in _chunks(updated):
-                await _update(connection, [fresh[name] for name in names])
             if created or updated:
-                await _raise_generation(connection)
+                stamp = {"revision": await _raise_generation(connection)}
+            for names in _chunks(created):
+                await connection.execute(insert(schema.tools), [fresh[name] | stamp for name in names])
+            for names in _chunks(updated):
+                await _update(connection, [fresh[name] | stamp for name in names])
         return PutResult(tuple(created), tuple(updated), tuple(unchanged))
 
     @_to_its_end
@@ -187,8 +236,8 @@ class Registry:
             if edited.name != name:
                 raise Conflict(f"The tool {name!r} cannot become {edited.name!r}: a tool keeps its name")
             if edited != before:
-                await _update(connection, rows.from_tools([edited]))
-                await _raise_generation(connection)
+                stamp = {"revision": await _raise_generation(connection)}
+                await _update(connection, [row | stamp for row in rows.from_tools([edited])])
         return edited
 
     @_to_its_end
@@ -197,7 +246,7 @@ class Registry:
         async with self._changing() as connection:
             removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
             if removed.rowcount:
-                await _raise_generation(connection)
+                await _raise_generation(connection, removed=name)
         return removed.rowcount > 0
 
     @_to_its_end
@@ -246,6 +295,16 @@ class Registry:
             pruned += removed
             if removed < _CHUNK:
                 return pruned
+
+    @_to_its_end
+    async def restate(self, digests: Mapping[str, str]) -> None:
+        """Store digests of today's recipe by name: pruning goes by them. Not a change of the tools."""
+        statement = (
+            update(schema.tools).where(schema.tools.c.name == bindparam("of")).values(text_digest=bindparam("now"))
+        )
+        for chunk in _chunks(list(digests.items())):
+            async with self._changing() as connection:
+                await connection.execute(statement, [{"of": name, "now": digest} for name, digest in chunk])
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
@@ -297,8 +356,25 @@ async def _generation(connection: AsyncConnection) -> int:
     return value
 
 
-async def _raise_generation(connection: AsyncConnection) -> None:
+async def _token(connection: AsyncConnection, generation: int) -> str | None:
+    log = schema.changes.c
+    token: str | None = await connection.scalar(select(log.token).where(log.generation == generation))
+    return token
+
+
+async def _state(connection: AsyncConnection) -> State:
+    generation = await _generation(connection)
+    return State(generation, await _token(connection, generation) or "")
+
+
+async def _raise_generation(connection: AsyncConnection, removed: str | None = None) -> int:
+    """Begin a generation, of which the changes to come are; give its number."""
     await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
+    generation = await _generation(connection)
+    change = {"generation": generation, "token": uuid4().hex, "removed": removed}
+    await connection.execute(insert(schema.changes), change)
+    await connection.execute(delete(schema.changes).where(schema.changes.c.generation <= generation - _KEPT_CHANGES))
+    return generation
 
 
 async def _digests(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:

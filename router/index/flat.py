@@ -25,5 +25,5 @@ class FlatIndex:
         """Give the exact scores of rows, `float32[k]`, in their order."""
         if 8 * len(rows) < len(self.vectors):
             return self.vectors[rows] @ query
-        scores = self.vectors @ query  # reading rows one by one costs more a row
-        return scores if len(rows) == len(scores) else scores[rows]
+        scores: Scores = (self.vectors @ query)[rows]  # reading rows one by one costs more a row
+        return scores

@@ -62,7 +62,7 @@ def keyword_hits(query: RoutingQuery, pool: Pool) -> list[int]:
         for first, part in pool.parts
         if part.by_phrase
         for word in named & part.by_phrase.keys()
-        for row in part.by_phrase[word]
+        for row in part.by_phrase[word].tolist()
     ]
 
 

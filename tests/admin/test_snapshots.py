@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.registry import snapshot
 from app.registry.snapshot import Snapshots
-from app.registry.store import Registry
+from app.registry.store import Changes, Registry, State
 from app.telemetry import Telemetry
 from router.errors import EncoderError
 from router.types import Tool, Vectors
 
 
 class Encoder:
-    """Turns every text into the same vector, and counts them; `broken` makes it fail, a closed `gate` wait."""
+    """Turns every text into the same vector, and counts them; `broken` or a `poison` word makes it fail."""
 
     name = "same"
     key = "same"
@@ -31,11 +32,12 @@ class Encoder:
     def __init__(self) -> None:
         self.texts = 0
         self.broken = False
+        self.poison = "\0"
         self.gate = threading.Event()
         self.gate.set()
 
     def encode(self, texts: list[str]) -> Vectors:
-        if self.broken:
+        if self.broken or any(self.poison in text for text in texts):
             raise EncoderError("broken")
         self.gate.wait(10)
         self.texts += len(texts)
@@ -56,13 +58,13 @@ class CountingRegistry(Registry):
     loads = 0
     faults = 0
 
-    async def load(self) -> tuple[int, list[Tool]]:
+    async def changes(self, since: State | None = None) -> Changes:
         self.loads += 1
         await asyncio.sleep(0.01)
         if self.faults:
             self.faults -= 1
             raise ValueError("a fault that nobody thought of")
-        return await super().load()
+        return await super().changes(since)
 
 
 def tool(name: str) -> Tool:
@@ -221,3 +223,52 @@ async def test_a_registry_that_was_put_back_is_another_version(
     await snapshots.refresh()
     assert [t.name for t in snapshots.catalog.tools] == ["a"]
     assert snapshots.catalog.version not in seen
+
+
+async def test_a_tool_that_cannot_be_embedded_keeps_back_no_other(
+    registry: Registry, snapshots: Snapshots, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left to words, the catalogue is ready without it, and it is tried again later."""
+    monkeypatch.setattr(snapshot, "_RETRY_FAILED_S", 0.05)
+    encoder.poison = "t7"
+    await registry.put([tool(f"t{i}") for i in range(70, 180)])
+    async with following(snapshots):
+        await until(lambda: snapshots.pending == 10)
+        assert snapshots.ready
+        encoder.poison = "\0"
+        await until(lambda: snapshots.pending == 0)
+
+
+async def test_vectors_are_shown_as_they_come(
+    registry: Registry, snapshots: Snapshots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first tools of a large import are found by meaning while the last still wait."""
+    monkeypatch.setattr(snapshot, "_STEP", 32)
+    await registry.put([tool(f"t{i}") for i in range(100)])
+    seen = set()
+    async with following(snapshots):
+        await until(lambda: seen.add(snapshots.pending) or snapshots.ready)  # type: ignore[func-returns-value]
+    assert len(seen & {68, 36, 4}) >= 2
+
+
+async def test_digests_of_an_earlier_recipe_are_brought_up_to_date(
+    registry: Registry, snapshots: Snapshots, tmp_path: Path
+) -> None:
+    """What pruning goes by is corrected when the registry is read."""
+    await registry.put([tool("a")])
+    with closing(sqlite3.connect(tmp_path / "registry.db")) as other, other:
+        other.execute("UPDATE tools SET text_digest = 'old'")
+    await snapshots.refresh()
+    assert (await registry.changes()).stale == {}
+
+
+async def test_a_single_change_reads_a_single_tool(registry: CountingRegistry, snapshots: Snapshots) -> None:
+    """Other tools are neither read nor made again: they stay the same objects."""
+    await registry.put([tool("a"), tool("b")])
+    await snapshots.refresh()
+    before = snapshots.catalog
+    await registry.put([replace(tool("b"), enabled=False)])
+    await snapshots.refresh()
+    assert snapshots.catalog.tools[0] is before.tools[0]
+    assert [t.enabled for t in snapshots.catalog.tools] == [True, False]
+    assert before.tools[1].enabled

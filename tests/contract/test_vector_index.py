@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -110,8 +110,9 @@ def test_search_permits_rows_of_zeros(make_index: MakeIndex) -> None:
     assert rows.min() >= _N // 2
 
 
-def test_score_is_exact(make_index: MakeIndex) -> None:
+@pytest.mark.parametrize("asked", [[5, 3, 5_000, 3], range(_N - 1, -1, -1)])
+def test_score_is_exact(make_index: MakeIndex, asked: Sequence[int]) -> None:
     """Rows are scored one by one, in the order in which they are asked for."""
-    rows = np.asarray([5, 3, 5_000, 3])
+    rows = np.asarray(asked)
     scores = make_index(_SPREAD).score(_QUERIES[1], rows)
     np.testing.assert_allclose(scores, _SPREAD[rows].astype(np.float64) @ _QUERIES[1], atol=1e-6)

@@ -1,0 +1,127 @@
+"""What changed since a state: exactly that, or everything where the state is not known."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from app.registry import store
+from app.registry.store import Changes, Registry
+from router import text
+from router.types import Risk, Tool
+
+OpenRegistry = Callable[[], Awaitable[Registry]]
+
+
+class MakeTool(Protocol):
+    def __call__(self, name: str, **fields: object) -> Tool: ...
+
+
+def told(changes: Changes) -> tuple[list[str], set[str], bool]:
+    """Give the names written, the names removed, and whether it is everything."""
+    return [tool.name for tool in changes.tools], set(changes.removed), changes.whole
+
+
+async def test_without_a_state_everything_is_told(registry: Registry, make_tool: MakeTool) -> None:
+    """Who knows nothing yet gets all tools with the digests of their vectors."""
+    await registry.put([make_tool("b"), make_tool("a")])
+    changes = await registry.changes()
+    assert told(changes) == (["b", "a"], set(), True)
+    assert changes.digests == [text.digest(tool) for tool in changes.tools]
+    assert changes.state == await registry.state()
+
+
+async def test_changes_are_what_was_written_since(registry: Registry, make_tool: MakeTool) -> None:
+    """Created, updated and edited tools in catalogue order; the others are not read."""
+    await registry.put([make_tool(name) for name in "abcd"])
+    known = await registry.state()
+    await registry.put([make_tool("e"), make_tool("c", description="new"), make_tool("a")])
+    await registry.change("b", lambda tool: make_tool(tool.name, risk=Risk.WRITE))
+    assert told(await registry.changes(known)) == (["b", "c", "e"], set(), False)
+
+
+async def test_changes_name_what_was_removed(registry: Registry, make_tool: MakeTool) -> None:
+    """A tool that went and came back is in both."""
+    await registry.put([make_tool(name) for name in "abc"])
+    known = await registry.state()
+    await registry.delete("a")
+    await registry.delete("b")
+    await registry.put([make_tool("b")])
+    assert told(await registry.changes(known)) == (["b"], {"a", "b"}, False)
+
+
+async def test_no_change_is_nothing(registry: Registry, make_tool: MakeTool) -> None:
+    """From the state it is in, a registry has changed nothing; equal states are equal."""
+    await registry.put([make_tool("a")])
+    known = await registry.state()
+    assert told(await registry.changes(known)) == ([], set(), False)
+    assert await registry.state() == known
+
+
+async def test_a_registry_that_was_put_back_and_went_on_tells_everything(
+    registry: Registry, registry_path: Path, make_tool: MakeTool, tmp_path: Path
+) -> None:
+    """With the same number of generations but another history, nothing is taken as known."""
+    await registry.put([make_tool("a")])
+    shutil.copy(registry_path, tmp_path / "backup.db")
+    await registry.put([make_tool("b")])
+    known = await registry.state()
+    shutil.copy(tmp_path / "backup.db", registry_path)
+    await registry.put([make_tool("c")])
+    now = await registry.state()
+    assert (now.generation, now == known) == (known.generation, False)
+    assert told(await registry.changes(known)) == (["a", "c"], set(), True)
+
+
+async def test_a_state_of_long_ago_is_not_known(
+    registry: Registry, make_tool: MakeTool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log of changes is bounded; who comes from before it reads everything."""
+    monkeypatch.setattr(store, "_KEPT_CHANGES", 2)
+    await registry.put([make_tool("a")])
+    states = [await registry.state()]
+    for name in "bcd":
+        await registry.put([make_tool(name)])
+        states.append(await registry.state())
+    assert told(await registry.changes(states[2])) == (["d"], set(), False)
+    assert told(await registry.changes(states[0])) == (["a", "b", "c", "d"], set(), True)
+
+
+async def test_a_registry_of_the_first_version_tells_everything(
+    open_registry: OpenRegistry, registry: Registry, registry_path: Path, make_tool: MakeTool
+) -> None:
+    """Rows from before the log are read whole once, and then by their changes."""
+    await registry.put([make_tool("a")])
+    await registry.close()
+    with closing(sqlite3.connect(registry_path)) as old:
+        old.executescript(
+            "DROP TABLE changes; DROP INDEX ix_tools_revision; ALTER TABLE tools DROP COLUMN revision;"
+            "UPDATE alembic_version SET version_num = '0001'"
+        )
+    migrated = await open_registry()
+    known = await migrated.state()
+    assert told(await migrated.changes(known)) == (["a"], set(), True)
+    await migrated.put([make_tool("b")])
+    known = await migrated.state()
+    await migrated.put([make_tool("c")])
+    assert told(await migrated.changes(known)) == (["c"], set(), False)
+
+
+async def test_digests_of_an_earlier_recipe_are_told_and_replaced(
+    registry: Registry, registry_path: Path, make_tool: MakeTool
+) -> None:
+    """After a change of recipe the rows say whose vectors are in use, without counting as changed."""
+    await registry.put([make_tool("a"), make_tool("b", description="other")])
+    with closing(sqlite3.connect(registry_path)) as other, other:
+        other.execute("UPDATE tools SET text_digest = 'old' WHERE name = 'b'")
+    before = await registry.changes()
+    assert before.stale == {"b": before.digests[1]}
+    await registry.restate(before.stale)
+    after = await registry.changes()
+    assert (after.stale, after.state) == ({}, before.state)
