@@ -289,7 +289,7 @@ async def _explain(loaded: Settings, registry: Registry, question: str, k: int |
 
     encoder = _encoder(loaded)
     routing = Routing(Router(Embedder(encoder, *examined(encoder))), loaded)
-    snapshots = Snapshots(registry, encoder, Telemetry(), loaded.registry.poll_s)
+    snapshots = Snapshots(registry, [encoder], Telemetry(), loaded.registry.poll_s)
     try:
         await snapshots.refresh()
         body = json.dumps({"messages": [{"role": "user", "content": question}]}).encode()

@@ -124,7 +124,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         upstream = Upstream(settings.upstream)
         closing.push_async_callback(upstream.aclose)
         telemetry = Telemetry()
-        snapshots = Snapshots(registry, encoder, telemetry, settings.registry.poll_s)
+        snapshots = Snapshots(registry, [encoder], telemetry, settings.registry.poll_s)
         closing.push_async_callback(snapshots.stop)
         await snapshots.start()
         await routing.explain(_WARM_UP, snapshots.catalog, Options())

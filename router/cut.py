@@ -14,8 +14,8 @@ from router.catalog import Pool
 from router.types import Budget, Mask, RankedList, Reason, Source
 
 # Appending costs the prompt cache of the whole history once, however many tools come. So it is done only when the best
-# missing tool leads the best of the set, or comes as near to it as this (in deviations), and then the next best come with
-# it. Both were chosen on multi-turn data: docs/adr/0009.
+# missing tool leads the best of the set, or comes as near to it as this (in deviations), and then the next best come
+# with it. Both were chosen on multi-turn data: docs/adr/0009.
 MARGIN = 0.5
 STEP = 6
 

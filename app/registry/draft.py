@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.registry.store import Changes
-from router.catalog import Catalog
+from router.catalog import Catalog, Space
 from router.change import Change
-from router.types import Mask, Positions, Tool, Vectors
+from router.index.choice import index_of
+from router.types import Positions, Tool, Vectors
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A next catalogue before it has vectors: its change of the one in use, and the digest of each row's vector.
+    """A next catalogue before it has vectors: its change of the one in use, and the digest of each row's vectors.
 
-    Row i takes the vector of row `held[i]` of the one in use, `int64[n]`; it has to be found for -1. `new` are the rows
-    for which that was not known before.
+    Row i takes the vectors of row `held[i]` of the one in use, `int64[n]`; they have to be found for -1. `new` are the
+    rows for which that was not known before.
     """
 
     change: Change
@@ -35,17 +36,18 @@ def drafted(catalog: Catalog, digests: list[str], changes: Changes) -> Draft:
     """Plan the next catalogue from the one in use, whose digests these are."""
     change = _change(catalog, changes)
     after = _after(digests, change, changes)
-    ready = {digests[row]: row for row in np.flatnonzero(catalog.ready).tolist()}
-    held = np.fromiter((ready.get(digest, -1) for digest in after), dtype=np.int64, count=len(after))
+    rows = {digest: row for row, digest in enumerate(digests)}
+    held = np.fromiter((rows.get(digest, -1) for digest in after), dtype=np.int64, count=len(after))
     return Draft(change, after, held, [row for row in change.tools if held[row] < 0])
 
 
-def filled(old: Vectors, draft: Draft, found: dict[str, Vectors]) -> tuple[Vectors, Mask]:
-    """Give the vectors of a draft, `float32[n, d]`, and which rows have theirs: what is held, and what was found."""
-    ready = draft.held >= 0
+def filled(space: Space, draft: Draft, found: dict[str, Vectors]) -> Space:
+    """Give the next vectors of an encoder: what is held, and what was found."""
+    old = space.index.vectors
+    ready = (draft.held >= 0) & np.append(space.ready, False)[draft.held]  # which -1 takes
     coming = [row for row in np.flatnonzero(~ready).tolist() if draft.digests[row] in found]
     if not coming and np.array_equal(draft.held, np.arange(len(old))):
-        return old, ready
+        return space
     if len(old):
         vectors = old.take(draft.held, axis=0, mode="clip")  # one copy: at 100,000 tools that is 200 MB
         vectors[~ready] = 0
@@ -54,7 +56,7 @@ def filled(old: Vectors, draft: Draft, found: dict[str, Vectors]) -> tuple[Vecto
     for row in coming:
         vectors[row] = found[draft.digests[row]]
     ready[coming] = True
-    return vectors, ready
+    return Space(space.key, index_of(vectors), ready)
 
 
 def _change(catalog: Catalog, changes: Changes) -> Change:

@@ -3,14 +3,15 @@
 Laws: a catalogue in use is never changed. A write is in the catalogue when `refresh` returns, its vectors with it
 when there are few; many are embedded in the background while words find the tools. A vector is made once: they
 are stored by content and encoder, so a restart with known tools embeds nothing. What cannot be embedded or stored
-now never keeps a catalogue from being shown: that a tool is gone or disabled must not wait for a vector.
+now never keeps a catalogue from being shown: that a tool is gone or disabled must not wait for a vector. Encoders that
+are new embed everything while those in force before go on serving; vectors of two encoders never stand in one index.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
@@ -40,31 +41,47 @@ _STEP = 256  # tools that are embedded between two versions of a small catalogue
 class Snapshots:
     """Keeps the catalogue that requests see in step with the registry."""
 
-    def __init__(self, registry: Registry, encoder: Encoder, telemetry: Telemetry, poll_s: float) -> None:
+    def __init__(  # noqa: PLR0913 - two of them by name
+        self,
+        registry: Registry,
+        encoders: Sequence[Encoder],
+        telemetry: Telemetry,
+        poll_s: float,
+        *,
+        previous: Sequence[Encoder] = (),
+        on_complete: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Take the encoders to use, and the `previous` ones, which serve until those have embedded everything.
+
+        `on_complete` is awaited once: when the encoders have.
+        """
         self.catalog = EMPTY
         self.loaded = False
         self._registry = registry
-        self._encoder = encoder
+        self._encoders = {encoder.key: encoder for encoder in (*previous, *encoders)}
+        self._wanted = [encoder.key for encoder in encoders]
+        self._serving = [encoder.key for encoder in previous] or self._wanted
+        self._on_complete = on_complete
+        self._spaces = {key: _no_vectors(encoder) for key, encoder in self._encoders.items()}
         self._telemetry = telemetry
         self._poll_s = poll_s
         self._state: State | None = None
         self._builds = 0
         self._digests: list[str] = []
-        self._vectors: Vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
-        self._failed: set[str] = set()
+        self._failed: set[tuple[str, str]] = set()  # encoder and digest
         self._building = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
 
     @property
     def pending(self) -> int:
-        """Count the tools that have no vector yet."""
-        return int((~self.catalog.ready).sum())
+        """Count the tools that have not all their vectors yet."""
+        return int((~np.logical_and.reduce([self._spaces[key].ready for key in self._wanted])).sum())
 
     @property
     def ready(self) -> bool:
         """Whether the catalogue is loaded and embedded, but for tools that the encoder cannot take."""
-        return self.loaded and not self._waiting(1)
+        return self.loaded and not any(self._waiting(key, 1) for key in self._wanted)
 
     async def start(self) -> None:
         """Load the catalogue, then follow the registry in the background."""
@@ -87,42 +104,61 @@ class Snapshots:
             if await self._registry.state() != self._state:
                 await self._rebuild({})
 
-    async def _rebuild(self, learned: dict[str, Vectors]) -> None:
-        """Put the next catalogue in use: what changed in the registry, and vectors that were learned since."""
+    async def _rebuild(self, learned: dict[str, dict[str, Vectors]]) -> None:
+        """Put the next catalogue in use: what changed in the registry, and vectors by encoder that were learned since."""
         with _collections_put_off():
             changes = await self._registry.changes(self._state)
         draft = await asyncio.to_thread(drafted, self.catalog, self._digests, changes)
-        found = learned | await self._found(draft.wanted)
+        found = {key: learned.get(key, {}) | await self._found(key, draft.wanted) for key in self._encoders}
         with _collections_put_off():
-            catalog, vectors = await asyncio.to_thread(self._built, changes.state, draft, found)
+            spaces = await asyncio.to_thread(self._filled, draft, found)
+            if self._serving != self._wanted and self._complete(spaces, draft):
+                self._switch()
+            catalog = await asyncio.to_thread(self._built, changes.state, draft, [spaces[key] for key in self._serving])
         if len(catalog) > len(self.catalog) + _MANY:
             gc.freeze()  # a collection that walks a large catalogue stops the process for a second
-        self._digests, self._vectors = draft.digests, vectors
+        self._digests, self._spaces = draft.digests, {key: spaces[key] for key in self._encoders}
         self.catalog, self._state, self.loaded = catalog, changes.state, True
         self._builds += 1
         self._telemetry.catalog(len(catalog), self.pending)
         self._wake.set()
         if changes.stale:
             await self._restate(changes.stale)
+        if self._on_complete is not None and self._serving == self._wanted and self.ready:
+            await self._on_complete()
+            self._on_complete = None
 
-    async def _found(self, wanted: dict[str, Tool]) -> dict[str, Vectors]:
+    def _complete(self, spaces: dict[str, Space], draft: Draft) -> bool:
+        """Tell whether the wanted encoders have embedded all that they can take."""
+        return all(
+            (key, draft.digests[row]) in self._failed
+            for key in self._wanted
+            for row in np.flatnonzero(~spaces[key].ready).tolist()
+        )
+
+    def _switch(self) -> None:
+        _log.info("the encoder was changed", before=self._serving, now=self._wanted)
+        self._serving = self._wanted
+        self._encoders = {key: self._encoders[key] for key in self._wanted}
+
+    async def _found(self, key: str, wanted: dict[str, Tool]) -> dict[str, Vectors]:
         """Give by digest the vectors that are stored, and where few are missing those, made now."""
-        found = await self._registry.vectors(self._encoder.key, wanted.keys())
+        encoder = self._encoders[key]
+        found = await self._registry.vectors(key, wanted.keys())
         missing = {digest: tool for digest, tool in wanted.items() if digest not in found}
         if 0 < len(missing) <= _AT_ONCE:
             try:
-                fresh = await made(self._encoder, missing)
+                fresh = await made(encoder, missing)
                 found |= fresh
-                await self._registry.add_vectors(self._encoder.key, fresh)
+                await self._registry.add_vectors(key, fresh)
             except (RegistryError, EncoderError) as error:
                 _log.warning("vectors could not be made or stored yet", reason=str(error))
         return found
 
-    def _built(self, state: State, draft: Draft, found: dict[str, Vectors]) -> tuple[Catalog, Vectors]:
-        vectors, ready = filled(self._vectors, draft, found)
-        same = vectors is self._vectors and self.catalog.spaces
-        index = self.catalog.spaces[0].index if same else index_of(vectors)
-        spaces = [Space(self._encoder.key, index, ready)]
+    def _filled(self, draft: Draft, found: dict[str, dict[str, Vectors]]) -> dict[str, Space]:
+        return {key: filled(self._spaces[key], draft, found[key]) for key in self._encoders}
+
+    def _built(self, state: State, draft: Draft, spaces: list[Space]) -> Catalog:
         # Every build is a version of its own: what was selected by words alone is selected anew with vectors, and a
         # registry that was put back to an earlier state cannot pass for the one remembered under its number.
         version = f"{state.generation}.{self._builds}"
@@ -132,8 +168,8 @@ class Snapshots:
             catalog = changed(self.catalog, draft.change, version, spaces)
         # Made lazily, half a second at 100,000 tools: no request should be the one to wait for them.
         _ = catalog.by_name, catalog.by_phrase, catalog.pinned, catalog.rights, catalog.name_weights, catalog.scripts
-        _ = spaces[0].sample
-        return catalog, vectors
+        _ = [space.sample for space in spaces]
+        return catalog
 
     async def _restate(self, stale: dict[str, str]) -> None:
         try:
@@ -160,37 +196,46 @@ class Snapshots:
             except TimeoutError:
                 self._failed.clear()
             self._wake.clear()
-            while waiting := self._waiting(max(_STEP, len(self.catalog) // 64)):
-                try:
-                    await self._embed_some(waiting)
-                except (RegistryError, EncoderError) as error:
-                    _log.warning("tools could not be embedded yet; words find them", reason=str(error))
-                    await asyncio.sleep(_RETRY_S)
-                except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
-                    _log.exception("tools could not be embedded; words find them")
+            while keys := [key for key in self._encoders if self._waiting(key, 1)]:
+                if not any([await self._attempt(key) for key in keys]):
                     await asyncio.sleep(_RETRY_S)
 
-    def _waiting(self, most: int) -> dict[str, Tool]:
-        """Give tools that are to be embedded, by digest."""
-        rows = np.flatnonzero(~self.catalog.ready).tolist()
-        return {self._digests[i]: self.catalog.tools[i] for i in islice(filter(self._is_waiting, rows), most)}
+    async def _attempt(self, key: str) -> bool:
+        """Embed some of the tools that wait for an encoder; tell whether it could be done."""
+        try:
+            await self._embed_some(key, self._waiting(key, max(_STEP, len(self.catalog) // 64)))
+        except (RegistryError, EncoderError) as error:
+            _log.warning("tools could not be embedded yet; words find them", reason=str(error))
+        except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
+            _log.exception("tools could not be embedded; words find them")
+        else:
+            return True
+        return False
 
-    def _is_waiting(self, row: int) -> bool:
-        return self._digests[row] not in self._failed
+    def _waiting(self, key: str, most: int) -> dict[str, Tool]:
+        """Give tools that an encoder has to embed, by digest."""
+        rows = np.flatnonzero(~self._spaces[key].ready).tolist()
+        waiting = (row for row in rows if (key, self._digests[row]) not in self._failed)
+        return {self._digests[row]: self.catalog.tools[row] for row in islice(waiting, most)}
 
-    async def _embed_some(self, waiting: dict[str, Tool]) -> None:
+    async def _embed_some(self, key: str, waiting: dict[str, Tool]) -> None:
         """Embed tools and show them: a large catalogue is found by meaning bit by bit."""
-        _log.info("embedding tools", waiting=self.pending)
-        learned = await self._registry.vectors(self._encoder.key, waiting.keys())
+        encoder = self._encoders[key]
+        _log.info("embedding tools", encoder=encoder.name, waiting=self.pending)
+        learned = await self._registry.vectors(key, waiting.keys())
         missing = {digest: tool for digest, tool in waiting.items() if digest not in learned}
-        async for fresh, failed in made_or_failed(self._encoder, missing):
-            await self._registry.add_vectors(self._encoder.key, fresh)
+        async for fresh, failed in made_or_failed(encoder, missing):
+            await self._registry.add_vectors(key, fresh)
             learned |= fresh
-            self._failed |= failed.keys()
+            self._failed |= {(key, digest) for digest in failed}
             for tool in failed.values():
                 _log.warning("the encoder cannot take this tool; words find it", tool=tool.name)
         async with self._building:
-            await self._rebuild(learned)
+            await self._rebuild({key: learned})
+
+
+def _no_vectors(encoder: Encoder) -> Space:
+    return Space(encoder.key, index_of(np.zeros((0, encoder.dimension), np.float32)), np.zeros(0, np.bool_))
 
 
 @contextmanager

@@ -90,7 +90,7 @@ def encoder() -> Encoder:
 @pytest.fixture
 def snapshots(registry: CountingRegistry, encoder: Encoder) -> Snapshots:
     """Snapshots that have not started."""
-    return Snapshots(registry, encoder, Telemetry(), poll_s=0.01)
+    return Snapshots(registry, [encoder], Telemetry(), poll_s=0.01)
 
 
 @asynccontextmanager

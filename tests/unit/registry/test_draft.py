@@ -12,7 +12,7 @@ from router import text
 from router.catalog import Catalog, Space
 from router.change import tools_after
 from router.index.flat import FlatIndex
-from router.types import Tool, Vectors
+from router.types import Tool
 
 _NAMES = [f"t{number}" for number in range(6)]
 
@@ -21,11 +21,11 @@ def _tool(name: str, description: str = "") -> Tool:
     return Tool(name, b"{}", description=description)
 
 
-def _catalog(tools: list[Tool], ready: list[bool]) -> tuple[Catalog, list[str], Vectors]:
+def _catalog(tools: list[Tool], ready: list[bool]) -> tuple[Catalog, list[str], Space]:
     """Give a catalogue whose vectors tell the rows apart."""
     vectors = np.arange(1, len(tools) + 1, dtype=np.float32)[:, None] * np.asarray(ready, dtype=np.float32)[:, None]
     space = Space("k", FlatIndex(vectors), np.asarray(ready, dtype=np.bool_))
-    return Catalog.build("1", tools, spaces=[space]), [text.digest(tool) for tool in tools], vectors
+    return Catalog.build("1", tools, spaces=[space]), [text.digest(tool) for tool in tools], space
 
 
 def _changes(tools: list[Tool], removed: set[str], *, whole: bool = False) -> Changes:
@@ -51,34 +51,34 @@ def test_draft_is_the_registry_after_its_changes(data: st.DataObject) -> None:
 
 def test_draft_keeps_vectors_by_what_tools_say() -> None:
     """A tool takes along its vector; one that says the same as another takes that one's; the rest is wanted."""
-    catalog, digests, vectors = _catalog([_tool("a"), _tool("b"), _tool("c", "x")], [True, True, False])
+    catalog, digests, space = _catalog([_tool("a"), _tool("b"), _tool("c", "x")], [True, True, False])
     again, other = _tool("b", "changed"), _tool("d")
     draft = drafted(catalog, digests, _changes([again, other], {"a"}))
     assert draft.wanted == {text.digest(again): again, text.digest(other): other}
     found = {text.digest(other): np.asarray([9], dtype=np.float32)}
-    made, ready = filled(vectors, draft, found)
-    assert (made.ravel().tolist(), ready.tolist()) == ([0, 0, 9], [False, False, True])
+    made = filled(space, draft, found)
+    assert (made.index.vectors.ravel().tolist(), made.ready.tolist()) == ([0, 0, 9], [False, False, True])
 
 
 def test_draft_of_everything_keeps_vectors_too() -> None:
     """A registry that is read anew embeds nothing anew."""
-    catalog, digests, vectors = _catalog([_tool("a"), _tool("b")], [True, True])
+    catalog, digests, space = _catalog([_tool("a"), _tool("b")], [True, True])
     draft = drafted(catalog, digests, _changes([_tool("b"), _tool("c"), _tool("a")], set(), whole=True))
-    made, ready = filled(vectors, draft, {})
-    assert (made.ravel().tolist(), ready.tolist()) == ([2, 0, 1], [True, False, True])
+    made = filled(space, draft, {})
+    assert (made.index.vectors.ravel().tolist(), made.ready.tolist()) == ([2, 0, 1], [True, False, True])
     assert list(draft.wanted.values()) == [_tool("c")]
 
 
 def test_filled_makes_nothing_where_nothing_moved() -> None:
     """A change of tags alone costs no copy of the vectors."""
-    catalog, digests, vectors = _catalog([_tool("a"), _tool("b")], [True, True])
+    catalog, digests, space = _catalog([_tool("a"), _tool("b")], [True, True])
     draft = drafted(catalog, digests, _changes([Tool("b", b"{}", tags=("x",))], set()))
-    assert filled(vectors, draft, {})[0] is vectors
+    assert filled(space, draft, {}) is space
 
 
 def test_filled_takes_what_was_learned_since() -> None:
     """A tool that waited gets its vector without a change of the registry."""
-    catalog, digests, vectors = _catalog([_tool("a"), _tool("b")], [True, False])
+    catalog, digests, space = _catalog([_tool("a"), _tool("b")], [True, False])
     draft = drafted(catalog, digests, _changes([], set()))
-    made, ready = filled(vectors, draft, {digests[1]: np.asarray([5], dtype=np.float32)})
-    assert (made.ravel().tolist(), ready.tolist()) == ([1, 5], [True, True])
+    made = filled(space, draft, {digests[1]: np.asarray([5], dtype=np.float32)})
+    assert (made.index.vectors.ravel().tolist(), made.ready.tolist()) == ([1, 5], [True, True])
