@@ -105,7 +105,7 @@ class Snapshots:
                 await self._rebuild({})
 
     async def _rebuild(self, learned: dict[str, dict[str, Vectors]]) -> None:
-        """Put the next catalogue in use: what changed in the registry, and vectors by encoder that were learned since."""
+        """Put the next catalogue in use: what changed in the registry, and by encoder the vectors learned since."""
         with _collections_put_off():
             changes = await self._registry.changes(self._state)
         draft = await asyncio.to_thread(drafted, self.catalog, self._digests, changes)
