@@ -33,6 +33,13 @@ test: setup ## run the whole test suite
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write
 
+DATA ?= ../shared/data/*
+RUNS ?= default
+
+.PHONY: eval
+eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="folder …", RUNS="default two=two.yaml")
+	$(BIN)/python -m bench.quality $(addprefix --run ,$(RUNS)) --out docs/benchmarks/retrieval-quality.md $(wildcard $(DATA))
+
 .PHONY: check
 check: setup ## format, lint, types, import contracts, container files
 	$(BIN)/ruff format --check .

@@ -21,6 +21,8 @@ from app.admin import records
 from app.admin.service import decision
 from app.demo import DemoFailed
 from app.errors import ConfigurationError, GatewayError, NotFound
+from app.evaluation import EvaluationFailed
+from app.evaluation.command import evaluate
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
 from app.routing import Options, Routing
@@ -45,6 +47,7 @@ tools = typer.Typer(help="The tools of the catalogue.", no_args_is_help=True)
 config = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(tools, name="tools")
 app.add_typer(config, name="config")
+app.command("eval")(evaluate)
 
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -58,7 +61,14 @@ def main() -> None:
         app()
     except ConfigurationError as error:
         terminal.end(f"The configuration cannot be used.\n{error}", code=2)
-    except (GatewayError, RouterError, importer.ImportFailed, DemoFailed, serving.CannotServe) as error:
+    except (
+        GatewayError,
+        RouterError,
+        importer.ImportFailed,
+        DemoFailed,
+        EvaluationFailed,
+        serving.CannotServe,
+    ) as error:
         terminal.end(str(error), code=1)
     except OSError as error:
         terminal.end_without_output(error)
