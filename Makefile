@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+EXTRAS := $(VENV)/.ready-extras
+TORCH  := torch==2.13.0
 
 .DEFAULT_GOAL := help
 
@@ -21,12 +23,21 @@ $(STAMP): requirements/dev.txt pyproject.toml
 .PHONY: setup
 setup: $(STAMP) ## make .venv with the locked requirements and the toolfunnel command
 
+# torch comes last and without hashes: which of its builds fits depends on the machine.
+$(EXTRAS): requirements/encoders.txt $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/encoders.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: $(TORCH)
+	@touch $@
+
+.PHONY: extras
+extras: $(EXTRAS) ## add torch, sentence-transformers and the ONNX exporter to .venv, as the tests need them
+
 .PHONY: demo
 demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop; MODEL=, PORT=)
 	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test: setup ## run the whole test suite
+test: extras ## run the whole test suite
 	$(BIN)/python -m pytest
 
 .PHONY: bench-retrieval
@@ -58,6 +69,8 @@ format: setup ## rewrite the code in the house format
 lock: setup ## pin every dependency anew, with hashes (needs uv)
 	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml -o requirements/base.txt
 	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --extra export --group encoders \
+		--constraint requirements/dev.txt --excludes requirements/no-gpu.txt --no-emit-package torch -o requirements/encoders.txt
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| uv pip compile --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --constraint requirements/dev.txt - -o requirements/build.txt
 

@@ -20,6 +20,7 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import records
 from app.admin.service import decision
 from app.demo import DemoFailed
+from app.encoders.commands import encoder
 from app.errors import ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
@@ -48,6 +49,7 @@ config = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(tools, name="tools")
 app.add_typer(config, name="config")
 app.command("eval")(evaluate)
+app.add_typer(encoder, name="encoder")
 
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from app import __version__
 from app.admin import endpoints as admin
 from app.admin.service import AdminService
+from app.encoders import make_encoders
 from app.errors import (
     Answer,
     BadRequest,
@@ -33,12 +34,11 @@ from app.gateway.forward import Upstream
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
 from app.routing import Options, Routing
-from app.settings import EncoderName, Settings, load
+from app.settings import Settings, load
 from app.telemetry import Telemetry, configure_logging
 from router.embed.embedder import Embedder
 from router.embed.reading import EVERYTHING, Reading, examine
 from router.embed.small_talk import SmallTalk, learn
-from router.embed.use import EmbeddedEncoder
 from router.errors import EncoderError
 from router.pipeline import Router
 from router.types import Encoder, Vectors
@@ -60,10 +60,8 @@ class State(TypedDict):
 
 
 def make_encoder(settings: Settings) -> Encoder:
-    """Load the encoder that the settings name. Takes about a second."""
-    match settings.encoder:
-        case EncoderName.EMBEDDED:
-            return EmbeddedEncoder()
+    """Load the first encoder that the settings name."""
+    return make_encoders(settings)[0]
 
 
 def examined(encoder: Encoder) -> tuple[Reading, SmallTalk | None]:

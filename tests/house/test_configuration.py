@@ -1,4 +1,4 @@
-"""config.yaml and docs/configuration.md say what app/settings.py does."""
+"""config.yaml and docs/configuration.md say what app/settings does."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""app/settings.py: files, environment, references, refusals."""
+"""app/settings: files, environment, references, refusals."""
 
 import os
 import subprocess

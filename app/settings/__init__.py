@@ -8,31 +8,24 @@ from __future__ import annotations
 
 import ipaddress
 import os
-import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from app.errors import ConfigurationError
+from app.settings.encoders import EmbeddedSpec, EncoderSpecs
+from app.settings.secret import Secret
+from app.settings.section import Section as _Section
+from app.settings.section import check_base_url
 from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
 DEFAULT_FILE = Path("config.yaml")
-_BASE_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/[^\s?#]*)?")
 
 
 class Credentials(StrEnum):
@@ -42,49 +35,11 @@ class Credentials(StrEnum):
     MANAGED = "managed"
 
 
-class EncoderName(StrEnum):
-    """The ways to make vectors."""
-
-    EMBEDDED = "embedded"
-
-
 class LogFormat(StrEnum):
     """How log lines look."""
 
     CONSOLE = "console"
     JSON = "json"
-
-
-def _resolved(value: object) -> object:
-    """Replace `env:NAME` and `file:PATH` by what they refer to."""
-    if not isinstance(value, str):
-        return value
-    if value.startswith("env:"):
-        name = value.removeprefix("env:")
-        if name not in os.environ:
-            raise ValueError(f"the environment variable {name} is not set")
-        return os.environ[name]
-    if value.startswith("file:"):
-        path = Path(value.removeprefix("file:"))
-        try:
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"cannot read {path}: {error}") from error
-    return value
-
-
-def _ascii(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("a key is a non-empty word of printable ASCII characters")
-    return value
-
-
-Secret = Annotated[SecretStr, BeforeValidator(_resolved), AfterValidator(_ascii)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ServerSettings(_Section):
@@ -136,10 +91,8 @@ class UpstreamSettings(_Section):
 
     @model_validator(mode="after")
     def _check(self) -> UpstreamSettings:
-        if self.base_url and not self.base_url.startswith(("http://", "https://")):
-            raise ValueError("base_url starts with http:// or https://")
-        if self.base_url and not _BASE_URL.fullmatch(self.base_url):
-            raise ValueError("base_url is scheme, host, port and path: no query, no fragment, no user name")
+        if self.base_url:
+            check_base_url(self.base_url)
         if self.credentials is Credentials.MANAGED and self.base_url and self.api_key is None:
             raise ValueError("credentials: managed needs upstream.api_key, the key that the provider is shown")
         return self
@@ -256,9 +209,10 @@ class Settings(BaseSettings):
     tools: ToolSettings = ToolSettings()
     select: SelectSettings = SelectSettings()
     safety: SafetySettings = SafetySettings()
-    encoder: EncoderName = Field(
-        EncoderName.EMBEDDED,
-        description="What makes the vectors. embedded: multilingual, inside the package, no download.",
+    encoder: EncoderSpecs = Field(
+        (EmbeddedSpec(),),
+        description="What makes the vectors. embedded: multilingual, inside the package, no download. "
+        "Or one mapping, or a list of two: see encoders.md.",
     )
     log: LogSettings = LogSettings()
 

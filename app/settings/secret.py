@@ -1,0 +1,37 @@
+"""Secrets: `env:NAME` and `file:PATH` are resolved here, once; nothing prints them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+
+
+def _resolved(value: object) -> object:
+    """Replace `env:NAME` and `file:PATH` by what they refer to."""
+    if not isinstance(value, str):
+        return value
+    if value.startswith("env:"):
+        name = value.removeprefix("env:")
+        if name not in os.environ:
+            raise ValueError(f"the environment variable {name} is not set")
+        return os.environ[name]
+    if value.startswith("file:"):
+        path = Path(value.removeprefix("file:"))
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"cannot read {path}: {error}") from error
+    return value
+
+
+def _ascii(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("a key is a non-empty word of printable ASCII characters")
+    return value
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_resolved), AfterValidator(_ascii)]
