@@ -20,7 +20,9 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import records
 from app.admin.service import decision
 from app.demo import DemoFailed
+from app.encoders import make_encoders
 from app.encoders.commands import encoder
+from app.encoders.readers import load as load_readers
 from app.errors import ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
@@ -30,10 +32,9 @@ from app.routing import Options, Routing
 from app.settings import Settings
 from app.telemetry import Telemetry, configure_logging
 from app.terminal import err, out, print_json
-from router.embed.embedder import Embedder
 from router.errors import RouterError
 from router.pipeline import Router
-from router.types import Encoder, Risk, Tool
+from router.types import Risk, Tool
 
 T = TypeVar("T")
 
@@ -229,7 +230,7 @@ def demo_upstream(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 8001,
 ) -> None:
     """Start the stand-in for a model: speaks Chat Completions, calls the nearest tool, and says what it is."""
-    from app.demo.upstream import create_upstream  # noqa: PLC0415 - see _encoder
+    from app.demo.upstream import create_upstream  # noqa: PLC0415 - loaded where it is used
 
     listen_on = serving.port_to_use(host, port)
     application = create_upstream()
@@ -250,7 +251,7 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Ask three questions through a gateway with a sample catalogue, and show what happened."""
-    from app.demo import run  # noqa: PLC0415 - see _encoder: the official client takes a second
+    from app.demo import run  # noqa: PLC0415 - the official client takes a second
 
     if not catalog.exists():
         raise DemoFailed(f"{catalog}: there is no such folder. Name one with catalogue files: --catalog PATH")
@@ -267,23 +268,17 @@ def demo(  # noqa: PLR0913, PLR0917 - options
 
 def _import(loaded: Settings, files: list[Path]) -> PutResult:
     found = importer.read_files(files)
-    encoder = _encoder(loaded)
+    encoders = make_encoders(loaded)
 
     async def work(registry: Registry) -> PutResult:
         with terminal.progress("indexing tools") as report:
-            return await importer.store(registry, encoder, found, report)
+            return await importer.store(registry, encoders, found, report)
 
     try:
         return _with_registry(loaded, work)
     except KeyboardInterrupt:
         err.print("Stopped. Tools are registered all together or not at all: nothing is left half done.")
         raise
-
-
-def _encoder(loaded: Settings) -> Encoder:
-    from app.main import make_encoder  # noqa: PLC0415 - what takes long to import is imported where it is used
-
-    return make_encoder(loaded)
 
 
 def _summary(result: PutResult) -> str:
@@ -297,11 +292,9 @@ def _empty(loaded: Settings) -> str:
 
 
 async def _explain(loaded: Settings, registry: Registry, question: str, k: int | None) -> dict[str, Any]:
-    from app.main import examined  # noqa: PLC0415 - see _encoder
-
-    encoder = _encoder(loaded)
-    routing = Routing(Router(Embedder(encoder, *examined(encoder))), loaded)
-    snapshots = Snapshots(registry, [encoder], Telemetry(), loaded.registry.poll_s)
+    readers = await asyncio.to_thread(load_readers, loaded)
+    routing = Routing(Router(*(reader.embedder() for reader in readers)), loaded)
+    snapshots = Snapshots(registry, [reader.encoder for reader in readers], Telemetry(), loaded.registry.poll_s)
     try:
         await snapshots.refresh()
         body = json.dumps({"messages": [{"role": "user", "content": question}]}).encode()

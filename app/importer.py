@@ -69,9 +69,12 @@ def read_files(paths: Sequence[Path]) -> list[Tool]:
     return tools
 
 
-async def store(registry: Registry, encoder: Encoder, tools: list[Tool], progress: Progress | None = None) -> PutResult:
+async def store(
+    registry: Registry, encoders: Sequence[Encoder], tools: list[Tool], progress: Progress | None = None
+) -> PutResult:
     """Embed tools, then register them in one transaction: where they are seen, they are found by meaning too."""
-    await embed_missing(registry, encoder, tools, progress)
+    for encoder in encoders:
+        await embed_missing(registry, encoder, tools, progress)
     return await registry.put(tools)
 
 

@@ -17,10 +17,12 @@ from threadpoolctl import threadpool_limits
 from app import __version__
 from app.admin import endpoints as admin
 from app.admin.service import AdminService
-from app.encoders import make_encoders
+from app.encoders.readers import Reader
+from app.encoders.readers import load as load_readers
 from app.errors import (
     Answer,
     BadRequest,
+    ConfigurationError,
     GatewayError,
     InvalidRecords,
     RegistryError,
@@ -35,10 +37,9 @@ from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
 from app.routing import Options, Routing
 from app.settings import Settings, load
+from app.settings.encoders import dumped, restored
 from app.telemetry import Telemetry, configure_logging
 from router.embed.embedder import Embedder
-from router.embed.reading import EVERYTHING, Reading, examine
-from router.embed.small_talk import SmallTalk, learn
 from router.errors import EncoderError
 from router.pipeline import Router
 from router.types import Encoder, Vectors
@@ -57,21 +58,6 @@ class State(TypedDict):
 
     gateway: Gateway
     admin: AdminService
-
-
-def make_encoder(settings: Settings) -> Encoder:
-    """Load the first encoder that the settings name."""
-    return make_encoders(settings)[0]
-
-
-def examined(encoder: Encoder) -> tuple[Reading, SmallTalk | None]:
-    """Measure what an encoder can read; one that does not answer is believed to read everything."""
-    try:
-        reading = examine(encoder)
-        return reading, learn(encoder, reading)
-    except EncoderError as error:
-        _report_encoder(error)
-        return EVERYTHING, None
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -111,18 +97,22 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
     async with AsyncExitStack() as closing:
         registry = await Registry.open(settings.registry.url)
         closing.push_async_callback(registry.close)
-        encoder = await asyncio.to_thread(make_encoder, settings)
-        keeper = _VectorKeeper(registry, encoder)
-        closing.push_async_callback(keeper.finish)
-        reading, small_talk = await asyncio.to_thread(examined, encoder)
-        embedder = Embedder(encoder, reading, small_talk, on_learned=keeper.learned, on_failed=_report_encoder)
-        embedder.remember(await registry.recent_vectors(encoder.key, _KEPT_VECTORS))
-        routing = Routing(Router(embedder), settings)
+        readers = await asyncio.to_thread(load_readers, settings)
+        previous = await _previous(settings, registry)
+        router = Router(*[await _embedder(reader, registry, closing) for reader in (*previous, *readers)])
+        routing = Routing(router, settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)
         upstream = Upstream(settings.upstream)
         closing.push_async_callback(upstream.aclose)
         telemetry = Telemetry()
-        snapshots = Snapshots(registry, [encoder], telemetry, settings.registry.poll_s)
+        snapshots = Snapshots(
+            registry,
+            [reader.encoder for reader in readers],
+            telemetry,
+            settings.registry.poll_s,
+            previous=[reader.encoder for reader in previous],
+            on_complete=lambda: registry.set_encoders(dumped(settings.encoder)),
+        )
         closing.push_async_callback(snapshots.stop)
         await snapshots.start()
         await routing.explain(_WARM_UP, snapshots.catalog, Options())
@@ -135,8 +125,26 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         }
 
 
-def _report_encoder(error: BaseException) -> None:
-    _log.warning("the encoder failed; words find the tools", reason=str(error)[:200])
+async def _previous(settings: Settings, registry: Registry) -> list[Reader]:
+    """Load the encoders that were in force before the configured ones; they serve until those have embedded all."""
+    written = await registry.encoders()
+    if written is None or written == dumped(settings.encoder):
+        return []
+    try:
+        specs = restored(written, settings.encoder)
+        return await asyncio.to_thread(load_readers, settings, specs)
+    except (ValueError, EncoderError, ConfigurationError) as error:
+        reason = str(error)[:200]
+        _log.warning("the encoder before cannot be loaded; words find the tools until they are embedded", reason=reason)
+        return []
+
+
+async def _embedder(reader: Reader, registry: Registry, closing: AsyncExitStack) -> Embedder:
+    keeper = _VectorKeeper(registry, reader.encoder)
+    closing.push_async_callback(keeper.finish)
+    embedder = reader.embedder(keeper.learned)
+    embedder.remember(await registry.recent_vectors(reader.encoder.key, _KEPT_VECTORS))
+    return embedder
 
 
 class _VectorKeeper:

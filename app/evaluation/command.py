@@ -13,10 +13,11 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from app import __version__, importer, settings, terminal
+from app.encoders.readers import Reader, load
 from app.errors import ConfigurationError
 from app.evaluation import EvaluationFailed, compare, dataset, report, summary, tables
 from app.evaluation.dataset import Dataset
-from app.evaluation.replay import Reader, Reference, Replay, catalog_of, routing_of
+from app.evaluation.replay import Reference, Replay, catalog_of, routing_of
 from app.evaluation.results import DatasetRun, Run
 from app.registry.learn import embed_missing
 from app.registry.snapshot import Snapshots
@@ -122,10 +123,7 @@ def _check_usage(datasets: Sequence[Path], catalog: str | None, queries: Path | 
 
 
 def _readers(loaded: Settings) -> list[Reader]:
-    from app.main import examined, make_encoder  # noqa: PLC0415 - what takes long to import is imported where it is used
-
-    encoder = make_encoder(loaded)
-    return [Reader(encoder, *examined(encoder))]
+    return load(loaded)
 
 
 def _run(job: _Job) -> Run:
@@ -175,12 +173,13 @@ async def _indexed(name: str, tools: Sequence[Tool], readers: Sequence[Reader]) 
 
 async def _live(job: _Job, readers: Sequence[Reader]) -> Catalog:
     """Give the registry's tools as the gateway would have them."""
-    encoder = readers[0].encoder
+    encoders = [reader.encoder for reader in readers]
     registry = await Registry.open(job.loaded.registry.url)
     try:
         with terminal.progress("live: indexing tools") as told:
-            await embed_missing(registry, encoder, (await registry.load())[1], told)
-        snapshots = Snapshots(registry, encoder, Telemetry(), job.loaded.registry.poll_s)
+            for encoder in encoders:
+                await embed_missing(registry, encoder, (await registry.load())[1], told)
+        snapshots = Snapshots(registry, encoders, Telemetry(), job.loaded.registry.poll_s)
         await snapshots.refresh()
     finally:
         await registry.close()

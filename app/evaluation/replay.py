@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from app.encoders.readers import Reader
 from app.evaluation import EvaluationFailed, misses
 from app.evaluation.dataset import Dataset, Query
 from app.evaluation.results import FUSED, REFERENCE, Change, Miss, Result
@@ -19,9 +20,7 @@ from app.routing import Options, Routed, Routing
 from app.settings import Settings
 from router import text
 from router.catalog import Catalog, Space
-from router.embed.embedder import Embedder, tool_vectors
-from router.embed.reading import Reading
-from router.embed.small_talk import SmallTalk
+from router.embed.embedder import tool_vectors
 from router.evaluate import reference
 from router.evaluate.metrics import Places, places
 from router.index.choice import index_of
@@ -50,19 +49,10 @@ _QUESTIONS = 200_000
 _WARM_UP = b'{"messages":[{"role":"user","content":"warm up"}]}'
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """An encoder, what it can read, and what small talk is to it."""
-
-    encoder: Encoder
-    reading: Reading
-    small_talk: SmallTalk | None = None
-
-
 def routing_of(readers: Sequence[Reader], settings: Settings) -> Routing:
     """Make the routing of a gateway with these settings, and give it all the time it needs."""
     patient = settings.select.model_copy(update={"budget_ms": _PATIENCE_MS})
-    embedders = (Embedder(one.encoder, one.reading, one.small_talk, questions=_QUESTIONS) for one in readers)
+    embedders = (reader.embedder(questions=_QUESTIONS) for reader in readers)
     return Routing(Router(*embedders), settings.model_copy(update={"select": patient}))
 
 

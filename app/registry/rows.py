@@ -6,14 +6,15 @@ Everything here is CPU work without I/O; the store runs it in threads.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from app.errors import BadRequest
+from app.errors import BadRequest, Conflict
 from router import text
 from router.types import Kind, Parameter, Risk, Tool, Vectors
 
@@ -74,6 +75,34 @@ def from_tools(tools: Iterable[Tool]) -> list[Row]:
     """Give the rows of tools, stamped with the present moment."""
     now = datetime.now(UTC)
     return [from_tool(tool) | {"created_at": now, "updated_at": now} for tool in tools]
+
+
+def fresh(tools: Sequence[Tool]) -> dict[str, Row]:
+    """Give the tools' rows by name.
+
+    Raises:
+        Conflict: One name twice among the tools.
+    """
+    found = {row["name"]: row for row in from_tools(tools)}
+    if len(found) < len(tools):
+        twice = next(name for name, times in Counter(tool.name for tool in tools).items() if times > 1)
+        raise Conflict(f"The tool {twice!r} is there twice; nothing was changed")
+    return found
+
+
+def compared(fresh: Mapping[str, Row], known: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
+    """Give the names that are new, that differ from the `known` digests, and that do not."""
+    created: list[str] = []
+    updated: list[str] = []
+    unchanged: list[str] = []
+    for name, row in fresh.items():
+        if name not in known:
+            created.append(name)
+        elif row["digest"] != known[name]:
+            updated.append(name)
+        else:
+            unchanged.append(name)
+    return created, updated, unchanged
 
 
 def to_tool(row: Sequence[Any]) -> Tool:

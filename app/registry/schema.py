@@ -85,3 +85,12 @@ changes = Table(
     Column("token", String(32), nullable=False),
     Column("removed", Text, nullable=True),
 )
+
+# One row: the encoders, as configured and without secrets, that last had embedded every tool.
+encoders = Table(
+    "encoders",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("specs", Text, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+)

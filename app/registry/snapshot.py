@@ -125,8 +125,15 @@ class Snapshots:
         if changes.stale:
             await self._restate(changes.stale)
         if self._on_complete is not None and self._serving == self._wanted and self.ready:
-            await self._on_complete()
+            await self._tell_complete()
+
+    async def _tell_complete(self) -> None:
+        try:
+            if self._on_complete is not None:
+                await self._on_complete()
             self._on_complete = None
+        except RegistryError as error:
+            _log.warning("which encoder is in force could not be stored yet", reason=str(error))
 
     def _complete(self, spaces: dict[str, Space], draft: Draft) -> bool:
         """Tell whether the wanted encoders have embedded all that they can take."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -207,10 +206,10 @@ class Registry:
             Conflict: One name twice among the tools.
             BadRequest: A text of a tool is no Unicode.
         """
-        fresh = await asyncio.to_thread(_fresh, tools)
+        fresh = await asyncio.to_thread(rows.fresh, tools)
         async with self._changing() as connection:
             known = await _digests(connection, list(fresh))
-            created, updated, unchanged = await asyncio.to_thread(_compared, fresh, known)
+            created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
             if created or updated:
                 stamp = {"revision": await _raise_generation(connection)}
             for names in _chunks(created):
@@ -283,6 +282,19 @@ class Registry:
                 await connection.execute(statement, learned)
 
     @_to_its_end
+    async def encoders(self) -> str | None:
+        """Give what `set_encoders` was given last."""
+        async with self._reading() as connection:
+            return (await connection.execute(select(schema.encoders.c.specs))).scalar_one_or_none()
+
+    @_to_its_end
+    async def set_encoders(self, specs: str) -> None:
+        """Remember which encoders have embedded every tool. Not a change of the tools."""
+        statement = sqlite_insert(schema.encoders).values(id=1, specs=specs)
+        async with self._changing() as connection:
+            await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"specs": specs}))
+
+    @_to_its_end
     async def prune_vectors(self, keep: int) -> int:
         """Of the vectors that belong to no registered tool, keep the newest `keep`; count those removed."""
         stored = schema.vectors.c
@@ -317,30 +329,6 @@ class Registry:
         with sqlite.translated(self._path):
             async with self._writing, self._writer.begin() as connection:
                 yield connection
-
-
-def _fresh(tools: Sequence[Tool]) -> dict[str, rows.Row]:
-    """Give the tools' rows by name."""
-    fresh = {row["name"]: row for row in rows.from_tools(tools)}
-    if len(fresh) < len(tools):
-        twice = next(name for name, times in Counter(tool.name for tool in tools).items() if times > 1)
-        raise Conflict(f"The tool {twice!r} is there twice; nothing was changed")
-    return fresh
-
-
-def _compared(fresh: Mapping[str, rows.Row], known: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
-    """Give the names that are new, that differ from the `known` digests, and that do not."""
-    created: list[str] = []
-    updated: list[str] = []
-    unchanged: list[str] = []
-    for name, row in fresh.items():
-        if name not in known:
-            created.append(name)
-        elif row["digest"] != known[name]:
-            updated.append(name)
-        else:
-            unchanged.append(name)
-    return created, updated, unchanged
 
 
 def _one(name: str) -> Select[*tuple[Any, ...]]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, TypeAdapter
 from pydantic_settings import NoDecode
 
 from app.settings.secret import Secret
@@ -112,6 +112,27 @@ def _one_or_two(specs: tuple[EncoderSpec, ...]) -> tuple[EncoderSpec, ...]:
 def _as_written(specs: tuple[EncoderSpec, ...]) -> Any:
     values = [EMBEDDED if isinstance(spec, EmbeddedSpec) else spec.model_dump(mode="json") for spec in specs]
     return values[0] if len(values) == 1 else values
+
+
+_LIST = TypeAdapter(tuple[EncoderSpec, ...])
+
+
+def dumped(specs: tuple[EncoderSpec, ...]) -> str:
+    """Write specs down without their secrets."""
+    return json.dumps([spec.model_dump(mode="json", exclude={"api_key"}) for spec in specs], sort_keys=True)
+
+
+def restored(text: str, known: tuple[EncoderSpec, ...]) -> tuple[EncoderSpec, ...]:
+    """Read what `dumped` wrote; an endpoint gets the key that a known one at the same address has.
+
+    Raises:
+        ValueError: It was written by a version that knew other encoders.
+    """
+    keys = {spec.base_url: spec.api_key for spec in known if isinstance(spec, EndpointSpec)}
+    return tuple(
+        spec.model_copy(update={"api_key": keys.get(spec.base_url)}) if isinstance(spec, EndpointSpec) else spec
+        for spec in _LIST.validate_json(text)
+    )
 
 
 EncoderSpecs = Annotated[
