@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
@@ -98,8 +98,9 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         registry = await Registry.open(settings.registry.url)
         closing.push_async_callback(registry.close)
         readers = await asyncio.to_thread(load_readers, settings)
-        previous = await _previous(settings, registry)
-        router = Router(*[await _embedder(reader, registry, closing) for reader in (*previous, *readers)])
+        previous = await _previous(settings, registry, readers)
+        every = {reader.encoder.key: reader for reader in (*previous, *readers)}
+        router = Router(*[await _embedder(reader, registry, closing) for reader in every.values()])
         routing = Routing(router, settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)
         upstream = Upstream(settings.upstream)
@@ -125,14 +126,18 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         }
 
 
-async def _previous(settings: Settings, registry: Registry) -> list[Reader]:
+async def _previous(settings: Settings, registry: Registry, readers: Sequence[Reader]) -> list[Reader]:
     """Load the encoders that were in force before the configured ones; they serve until those have embedded all."""
     written = await registry.encoders()
     if written is None or written == dumped(settings.encoder):
         return []
     try:
         specs = restored(written, settings.encoder)
-        return await asyncio.to_thread(load_readers, settings, specs)
+        there = dict(zip(settings.encoder, readers, strict=True))
+        absent = tuple(spec for spec in specs if spec not in there)
+        if absent:
+            there |= zip(absent, await asyncio.to_thread(load_readers, settings, absent), strict=True)
+        return [there[spec] for spec in specs]
     except (ValueError, EncoderError, ConfigurationError) as error:
         reason = str(error)[:200]
         _log.warning("the encoder before cannot be loaded; words find the tools until they are embedded", reason=reason)

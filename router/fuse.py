@@ -72,7 +72,7 @@ def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Ite
         *(Channel(one.name, unit * of_meaning * one.reads / votes, one.scores) for one in meanings),
         Channel(LEXICAL, unit * of_words, said.bm25),
         Channel(NAMES, unit * of_names, said.names),
-        Channel(KEYWORDS, KEYWORD, named),
+        Channel(KEYWORDS, KEYWORD, np.where(named > 0, named, np.float32(np.nan))),
     )
     fused = unit * (of_meaning * meaning + of_words * said.bm25 + of_names * said.names) + KEYWORD * named
     fused = fused.astype(np.float32)
