@@ -21,6 +21,7 @@ from router.types import KEYWORDS, LEXICAL, NAMES, Channel, Mask, Positions, Ran
 _MEANING = (0.985, -0.011, -0.335, -0.309, -0.280)
 _WORD = (-0.553, 0.134, -0.068, -0.028, -0.096)
 _NAME = (1.078, 0.009, 0.119, 0.011, 0.108)
+DEPTH = 1_000  # as many are put in order
 # What an exact keyword or tag adds, in deviations: enough to lead a tie, not enough to beat clear meaning.
 KEYWORD = 0.75
 # Across scripts only words that the catalogue knows can match: below this share of them they count less.
@@ -56,7 +57,7 @@ class Said:
 
 
 def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Iterable[int] = ()) -> Rankings:
-    """Fuse the channels over the tools at `rows` (ascending); `hits` are positions that a keyword names.
+    """Fuse the channels over the tools at `rows` (ascending), the best `DEPTH`; `hits` are named by a keyword.
 
     A tool without a vector counts its words for its meaning; so do all when there are no vectors.
     """
@@ -76,7 +77,7 @@ def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Ite
     )
     fused = unit * (of_meaning * meaning + of_words * said.bm25 + of_names * said.names) + KEYWORD * named
     fused = fused.astype(np.float32)
-    order = top(fused, len(fused))
+    order = top(fused, DEPTH)
     return Rankings(rows, channels, RankedList(rows[order], fused[order]), by_words=not meanings)
 
 

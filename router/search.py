@@ -90,6 +90,7 @@ class Search:
         self._vectors: dict[str, dict[str, Vectors]] | None = None
         self._ranked: dict[int, Rankings] = {}
         self._margins: dict[int, float | None] = {}
+        self._best: dict[tuple[int, str], float | None] = {}  # similarity by turn and encoder, where it is known
 
     def asked(self, turn: int) -> RoutingQuery:
         """Give what is searched with at a turn."""
@@ -107,7 +108,7 @@ class Search:
     def rankings(self, turn: int) -> Rankings:
         """Rank the pool by the question of a turn."""
         if turn not in self._ranked:
-            self._ranked[turn] = self._rank(self.asked(turn), self._embedded(turn))
+            self._ranked[turn] = self._rank(turn, self._embedded(turn))
         return self._ranked[turn]
 
     def margin(self, turn: int) -> float | None:
@@ -116,10 +117,11 @@ class Search:
         The encoders that read it judge, on the catalogue's permitted tools.
         """
         if turn not in self._margins:
-            self._margins[turn] = self._judge(self.asked(turn).texts[0], self._embedded(turn))
+            self._margins[turn] = self._judge(turn, self._embedded(turn))
         return self._margins[turn]
 
-    def _rank(self, asked: RoutingQuery, vectors: dict[str, dict[str, Vectors]]) -> Rankings:
+    def _rank(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> Rankings:
+        asked = self.asked(turn)
         words = lexical.measure(asked, self.pool)
         bm25 = fuse.standing(words.bm25, self._permitted)
         hits = [position for position in lexical.keyword_hits(asked, self.pool) if self._permitted[position]]
@@ -128,13 +130,16 @@ class Search:
             for embedder in self._embedders
             if (mixed := dense.mixed(asked, vectors[embedder.key])) is not None
         ]
-        rows = self._candidates(bm25, hits, meant)
+        rows, every = self._candidates(bm25, hits, meant)
         written = scripts(asked.texts[0])
-        meanings = [
-            fuse.Meaning(embedder.name, embedder.reading.of(written, self._scripts), scores)
-            for embedder, mixed in meant
-            if not np.isnan(scores := dense.standing(mixed, embedder.key, self.pool, rows)).all()
-        ]
+        meanings = []
+        for embedder, mixed in meant:
+            similar = dense.measure(mixed, embedder.key, self.pool, rows, every=every)
+            if np.isnan(similar.scores).all():
+                continue
+            meanings.append(fuse.Meaning(embedder.name, embedder.reading.of(written, self._scripts), similar.standing))
+            if len(asked.texts) == 1:
+                self._best[turn, embedder.key] = _highest(similar.scores[rows >= len(self.pool.own)])
         best = float(words.bm25[rows].max()) if len(rows) else 0.0
         said = fuse.Said(
             bm25=bm25[rows],
@@ -146,7 +151,8 @@ class Search:
         )
         return fuse.adaptive(rows, said, meanings, hits)
 
-    def _judge(self, asked: str, vectors: dict[str, dict[str, Vectors]]) -> float | None:
+    def _judge(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> float | None:
+        asked = self.asked(turn).texts[0]
         registered, permitted = self.pool.registered, self._permitted[len(self.pool.own) :]
         if not (self._request.floor and permitted.any()):
             return None
@@ -158,17 +164,20 @@ class Search:
                 continue
             among = self._memory.usual(registered, embedder, permitted, self._request)
             if among is not None:
-                margins.append(relevance.margin(vector, talk, space, permitted, among))
+                best = self._best.get((turn, embedder.key)) or relevance.best(vector, space, permitted)
+                margins.append(relevance.margin(best, vector, talk, among))
         return sum(margins) / len(margins) if margins else None
 
-    def _candidates(self, bm25: Scores, hits: list[int], meant: Sequence[tuple[Embedder, Vectors]]) -> Positions:
-        """Give the positions worth ranking, ascending: of few tools all that are permitted."""
+    def _candidates(
+        self, bm25: Scores, hits: list[int], meant: Sequence[tuple[Embedder, Vectors]]
+    ) -> tuple[Positions, bool]:
+        """Give the positions worth ranking, ascending, and whether they are all that are permitted: so with few tools."""
         allowed = np.flatnonzero(self._permitted)
         if len(allowed) <= _FULL:
-            return allowed
+            return allowed, True
         by_words = allowed[top(bm25[allowed], _DEPTH)]
         by_meaning = [dense.nearest(mixed, one.key, self.pool, self._permitted, _DEPTH) for one, mixed in meant]
-        return np.unique(np.concatenate([by_words, *by_meaning, np.asarray(hits, dtype=np.int64)]))
+        return np.unique(np.concatenate([by_words, *by_meaning, np.asarray(hits, dtype=np.int64)])), False
 
     @cached_property
     def _scripts(self) -> Scripts:
@@ -193,6 +202,11 @@ class Search:
                 spaces = tuple(self._memory.space(own, one, asked, self._deadline) for one in self._embedders)
                 self.pool = Pool(replace(own, spaces=spaces), self.pool.registered)
         return self._vectors
+
+
+def _highest(scores: Scores) -> float | None:
+    known = scores[~np.isnan(scores)]
+    return float(known.max()) if len(known) else None
 
 
 NOTHING = Catalog.build("nothing", ())

@@ -34,15 +34,20 @@ def usual(talk: SmallTalk, space: Space, permitted: Mask) -> Usual | None:
     if not len(rows):
         return None
     few = talk.few
-    best = np.full(len(few), -np.inf, dtype=np.float32)
+    highest = np.full(len(few), -np.inf, dtype=np.float32)
     for start in range(0, len(rows), ROWS_AT_ONCE):
         part = space.index.vectors[rows[start : start + ROWS_AT_ONCE]]
-        np.maximum(best, (few @ part.T).max(axis=1), out=best)
-    return Usual(float(best.mean()), max(float(best.std()), 1e-3))
+        np.maximum(highest, (few @ part.T).max(axis=1), out=highest)
+    return Usual(float(highest.mean()), max(float(highest.std()), 1e-3))
 
 
-def margin(asked: Vectors, talk: SmallTalk, space: Space, permitted: Mask, among: Usual) -> float:
-    """Tell by how much a question, `float32[d]`, is above the floor; below 0 it needs no tool."""
+def best(asked: Vectors, space: Space, permitted: Mask) -> float:
+    """Give the similarity of the best permitted tool to a question, `float32[d]`."""
     _, scores = space.index.search(asked, permitted & space.ready, 1)
-    stands = (float(scores[0]) - among.mean) / among.deviation
+    return float(scores[0])
+
+
+def margin(best: float, asked: Vectors, talk: SmallTalk, among: Usual) -> float:
+    """Tell by how much a question, `float32[d]`, is above the floor; below 0 it needs no tool."""
+    stands = (best - among.mean) / among.deviation
     return stands - _CLOSENESS * talk.closeness(asked) - _FLOOR
