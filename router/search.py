@@ -171,7 +171,7 @@ class Search:
     def _candidates(
         self, bm25: Scores, hits: list[int], meant: Sequence[tuple[Embedder, Vectors]]
     ) -> tuple[Positions, bool]:
-        """Give the positions worth ranking, ascending, and whether they are all that are permitted: so with few tools."""
+        """Give the positions worth ranking, ascending: of few tools all that are permitted; and whether it is all."""
         allowed = np.flatnonzero(self._permitted)
         if len(allowed) <= _FULL:
             return allowed, True
