@@ -46,8 +46,8 @@ def of(  # noqa: PLR0913, PLR0917 - what a miss is told from
 
 
 def worst_first(misses: Sequence[Miss]) -> list[Miss]:
-    """Order misses by rank; what is ranked nowhere comes first."""
-    return sorted(misses, key=lambda miss: -(miss.rank or float("inf")))
+    """Order misses by rank; what is not ranked comes last: mostly it may not be offered, which no search can mend."""
+    return sorted(misses, key=lambda miss: -(miss.rank or 0))
 
 
 def _member(group: int, rank: int | None, order: Sequence[int], groups: Sequence[int]) -> int:

@@ -66,7 +66,7 @@ def _curve(curve: Mapping[int, float]) -> Table:
 
 
 def _show_miss(number: int, miss: Miss) -> None:
-    rank = "nowhere" if miss.rank is None else f"#{miss.rank:,}"
+    rank = "not ranked" if miss.rank is None else f"#{miss.rank:,}"
     _heading(f"Miss {number}, {rank}: {wording.line(miss.texts[0])}")
     cells = [
         [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from app.evaluation import misses
+from app.evaluation.results import Miss
 from tests.support import tools
 from tests.support.datasets import entry, question
 from tests.unit.app.evaluation.conftest import Evaluate
@@ -51,3 +53,9 @@ def test_misses_are_ordered_worst_first_and_hits_are_none(evaluate: Evaluate) ->
     assert {"near", "far"} >= {name for name, _ in ranks}
     assert [rank for _, rank in ranks] == sorted((rank for _, rank in ranks if rank), reverse=True)
     assert len(ranks) == 2
+
+
+def test_misses_without_a_rank_come_last() -> None:
+    """What may not be offered is no fault of the search."""
+    given = [Miss(str(rank), (), rank, (), (), ()) for rank in (9, None, 300)]
+    assert [miss.rank for miss in misses.worst_first(given)] == [300, 9, None]
