@@ -30,13 +30,16 @@ Figures = dict[str, float]
 
 _ROWS = (
     ("import_s", "batch import, vectors stored before", "s"),
+    ("import_cpu_s", "the same, processor time", "s"),
     ("ready_s", "ready again from stored vectors", "s"),
+    ("ready_cpu_s", "the same, processor time", "s"),
     ("memory_mib", "memory of the catalogue", "MiB"),
     ("process_mib", "memory of the process", "MiB"),
     ("peak_mib", "memory at most, with changes", "MiB"),
     ("database_mib", "database", "MiB"),
     ("query_p50_ms", "new question, p50", "ms"),
     ("query_p99_ms", "new question, p99", "ms"),
+    ("query_cpu_ms", "new question, processor time, mean", "ms"),
     ("tenth_p50_ms", "new question, a tag of a tenth, p50", "ms"),
     ("new_tag_p50_ms", "new question, a new tag of a thousandth, p50", "ms"),
     ("remembered_p50_ms", "known question, p50", "ms"),
