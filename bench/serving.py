@@ -41,6 +41,7 @@ from router.types import Conversation, Grants, RouteRequest, Tool, Turn
 _QUESTIONS = 150
 _UPDATES = 5
 _POLL_S = 60.0
+_PAUSE_S = 0.02  # between the questions that are asked amid changes
 
 _ANYONE = Grants()
 
@@ -56,7 +57,7 @@ async def fill(path: Path, n: int) -> Figures:
         encoder.key, {text.digest(tool): vector for tool, vector in zip(grown.tools, grown.vectors, strict=True)}
     )
     body = msgspec.json.encode([_record(tool) for tool in grown.tools])
-    snapshots = Snapshots(registry, encoder, Telemetry(), _POLL_S)
+    snapshots = Snapshots(registry, [encoder], Telemetry(), _POLL_S)
     await snapshots.refresh()
     started, used = time.perf_counter(), time.process_time()
     await registry.put(await asyncio.to_thread(lambda: records.read_all(records.split(body))))
@@ -76,7 +77,7 @@ async def serve(path: Path) -> Figures:
     before = process.memory_info().rss
     started, used = time.perf_counter(), time.process_time()
     registry = await Registry.open(f"sqlite:///{path}")
-    snapshots = Snapshots(registry, encoder, Telemetry(), _POLL_S)
+    snapshots = Snapshots(registry, [encoder], Telemetry(), _POLL_S)
     await snapshots.start()
     assert snapshots.ready, "something had to be embedded"
     figures = {
@@ -161,7 +162,7 @@ async def _changed(registry: Registry, snapshots: Snapshots, ask: Callable[[], f
     meanwhile: list[float] = []
 
     def keep_asking() -> None:
-        while not over.is_set():
+        while not over.wait(_PAUSE_S):
             meanwhile.append(ask())
 
     asking = threading.Thread(target=keep_asking)
