@@ -50,7 +50,9 @@ def grow(n: int, encoder: Encoder) -> Grown:
     draw = np.random.default_rng(0)
     first, second = draw.integers(len(sample), size=(2, rest))
     share = draw.uniform(0.55, 0.9, rest).astype(np.float32)
-    chosen = chosen + [_variant(sample[a], sample[b], i) for i, (a, b) in enumerate(zip(first, second, strict=True))]
+    variants = [_variant(sample[a], sample[b], i) for i, (a, b) in enumerate(zip(first, second, strict=True))]
+    assert len({tool.name for tool in variants}) == rest, "two variants have one name"
+    chosen = chosen + variants
     grown = np.concatenate([vectors, np.empty((rest, vectors.shape[1]), dtype=np.float32)])
     for start in range(0, rest, 10_000):
         part = slice(start, start + 10_000)
@@ -64,7 +66,7 @@ def grow(n: int, encoder: Encoder) -> Grown:
 def _variant(a: Tool, b: Tool, number: int) -> Tool:
     rng = random.Random(number)
     product = _word(rng.randrange(_PRODUCTS))
-    name = f"{a.name[:48]}_{number}"
+    name = f"{a.name[:40]}_{product}_{_word(rng.randrange(_TEAMS))}"
     sentences = [*_SENTENCE.split(a.description)[:2], *_SENTENCE.split(b.description)[:1]]
     description = f"{product.title()}: {' '.join(sentences)}"
     definition = msgspec.json.decode(a.definition)

@@ -30,13 +30,16 @@ Figures = dict[str, float]
 
 _ROWS = (
     ("import_s", "batch import, vectors stored before", "s"),
+    ("import_cpu_s", "the same, processor time", "s"),
     ("ready_s", "ready again from stored vectors", "s"),
+    ("ready_cpu_s", "the same, processor time", "s"),
     ("memory_mib", "memory of the catalogue", "MiB"),
     ("process_mib", "memory of the process", "MiB"),
     ("peak_mib", "memory at most, with changes", "MiB"),
     ("database_mib", "database", "MiB"),
     ("query_p50_ms", "new question, p50", "ms"),
     ("query_p99_ms", "new question, p99", "ms"),
+    ("query_cpu_ms", "new question, processor time, mean", "ms"),
     ("tenth_p50_ms", "new question, a tag of a tenth, p50", "ms"),
     ("new_tag_p50_ms", "new question, a new tag of a thousandth, p50", "ms"),
     ("remembered_p50_ms", "known question, p50", "ms"),
@@ -56,8 +59,8 @@ _NOTES = """\
 The tools are the sample catalogue and variants of it with mixed descriptions, words of their own and vectors mixed from
 those of the sample (`bench/catalog.py`). A new question is routed as a request is, its encoding of 1 to 2 ms included,
 with one thread for sums. A change is one tool's, stored with `synchronous=FULL` and counted until the next request sees
-it, while another thread of the process asks without pause: the two share one interpreter, hence the longer times amid
-changes. The memory of the catalogue is what the process grows by; the encoder is not in it.
+it, while another thread of the process asks 30 to 40 questions a second: the two share one interpreter, hence the longer
+times amid changes. The memory of the catalogue is what the process grows by; the encoder is not in it.
 """
 
 
