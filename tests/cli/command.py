@@ -54,7 +54,7 @@ class Place:
         """Where its registry is unless told otherwise."""
         return self.path / "data" / "toolfunnel.db"
 
-    def run(self, *arguments: str, variables: dict[str, str] | None = None) -> Done:
+    def run(self, *arguments: str, variables: dict[str, str] | None = None, limit_s: float = _LIMIT_S) -> Done:
         """Run a command to its end."""
         done = subprocess.run(
             [COMMAND, *arguments],
@@ -62,7 +62,7 @@ class Place:
             env=environment(self.settings) | (variables or {}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=_LIMIT_S,
+            timeout=limit_s,
             check=False,
         )
         result = Done(done.returncode, done.stdout.decode(), done.stderr.decode())
