@@ -104,13 +104,16 @@ async def put_tools(request: Request, service: Service) -> Response:
 
 
 @admin.post("/route", openapi_extra=schemas.CHAT, response_model=schemas.Decision)
-async def route(request: Request, service: Service) -> Response:
+async def route(
+    request: Request, service: Service, limit: Annotated[int, Query(ge=1, le=records.MAX_ENTRIES)] = 1_000
+) -> Response:
     """Explain which tools a chat request would be sent with, and why. Nothing is forwarded.
 
-    The headers `x-toolfunnel-tools`, `x-toolfunnel-k` and `x-toolfunnel-tags` count as they do for the request.
+    The headers `x-toolfunnel-tools`, `x-toolfunnel-k` and `x-toolfunnel-tags` count as they do for the request. At most
+    `limit` tools are listed: those sent, then the best of the others.
     """
     asked = options.read(request.scope["headers"])
-    decision = await service.explain(await _body(request, service.settings), asked)
+    decision = await service.explain(await _body(request, service.settings), asked, limit)
     return await asyncio.to_thread(_json, decision)
 
 

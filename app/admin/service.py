@@ -119,14 +119,14 @@ class AdminService:
         """List tools by name."""
         return await self._registry.find(**asdict(wanted))
 
-    async def explain(self, body: bytes, options: Options) -> dict[str, Any]:
+    async def explain(self, body: bytes, options: Options, limit: int | None = None) -> dict[str, Any]:
         """Decide about a chat request without sending it, and say everything about the decision.
 
         Raises:
             BadRequest: The body is not a chat request.
         """
         explained = await self._routing.explain(body, self._snapshots.catalog, options)
-        return await asyncio.to_thread(decision, explained, off=options.off)
+        return await asyncio.to_thread(decision, explained, off=options.off, limit=limit)
 
     def stats(self) -> dict[str, Any]:
         """Give this process's figures since its start."""
@@ -168,10 +168,10 @@ class AdminService:
             raise type(error)(f"The change is stored but not in use yet. {error}") from error
 
 
-def decision(explained: Explained, *, off: bool = False) -> dict[str, Any]:
+def decision(explained: Explained, *, off: bool = False, limit: int | None = None) -> dict[str, Any]:
     """Lay a decision open: the query, the figures, and every tool with scores, ranks and reason.
 
-    `off`: the caller asked for no routing; the rest is what would have been.
+    `off`: the caller asked for no routing; the rest is what would have been. `limit`: list at most so many tools.
     """
     request, pool = explained.request, explained.pool
     if request.source is Source.REQUEST:
@@ -191,7 +191,7 @@ def decision(explained: Explained, *, off: bool = False) -> dict[str, Any]:
         "available": selection.available,
         "tokens": {"before": selection.tokens_before, "after": selection.tokens_after},
         "timings_ms": {name: round(value, 3) for name, value in selection.timings_ms.items()},
-        "tools": [_row(row, own=pool.is_own(row.position), left=left) for row in rows],
+        "tools": [_row(row, own=pool.is_own(row.position), left=left) for row in rows[:limit]],
     }
 
 
