@@ -7,7 +7,7 @@ client's own tool list is a catalogue too, so that registered tools and its own 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -82,6 +82,13 @@ class Catalog:
 
     def __len__(self) -> int:
         return len(self.tools)
+
+    def with_spaces(self, spaces: Sequence[Space]) -> Catalog:
+        """Give the same tools with other vectors."""
+        after = replace(self, spaces=tuple(spaces))
+        made = {name: value for name, value in vars(self).items() if name not in vars(after) and name != "ready"}
+        vars(after).update(made)  # what is made when it is first asked for, and does not follow from the vectors
+        return after
 
     def space(self, key: str) -> Space | None:
         """Give the vectors of an encoder."""

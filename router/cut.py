@@ -73,6 +73,12 @@ def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Bud
     return Held(order, tuple(reasons[p] for p in order), started=True)
 
 
+def behind(held: Held, first: Held) -> Held:
+    """Put a first set behind what was sent before it."""
+    reasons = dict(zip(held.order, held.reasons, strict=True)) | dict(zip(first.order, first.reasons, strict=True))
+    return replace(first, order=tuple(reasons), reasons=tuple(reasons.values()))
+
+
 def newcomers(held: Held, ranked: RankedList) -> list[int]:
     """Give the missing tools worth appending, best first: none while the best of the set leads clearly."""
     present = set(held.order)

@@ -13,11 +13,12 @@ from router.types import Candidate, Channel, Grants, Kind, Place, Rankings, Reas
 def candidates(pool: Pool, selection: Selection, grants: Grants, kinds: frozenset[Kind]) -> list[Candidate]:
     """Give one entry a tool of the pool: the chosen in sent order, the others by rank, then the refused."""
     chosen = dict(zip(selection.positions, selection.reasons, strict=True))
+    passed = Reason.IRRELEVANT if selection.relevance is not None and selection.relevance < 0 else Reason.OVER_BUDGET
     fused, channels = _fused(selection.rankings), _channels(selection.rankings)
     rows = []
     for position in range(len(pool)):
         tool = pool.tool(position)
-        reason = chosen.get(position) or _why_not(pool, position, grants, kinds)
+        reason = chosen.get(position) or _why_not(pool, position, grants, kinds) or passed
         rows.append(
             Candidate(
                 tool=tool,
@@ -59,7 +60,8 @@ def _places(channel: Channel, rankings: Rankings) -> dict[int, Place]:
     }
 
 
-def _why_not(pool: Pool, position: int, grants: Grants, kinds: frozenset[Kind]) -> Reason:
+def _why_not(pool: Pool, position: int, grants: Grants, kinds: frozenset[Kind]) -> Reason | None:
+    """Say why a tool may not be sent; None for one that may, but was passed over."""
     tool = pool.tool(position)
     if pool.is_own(position):
         return Reason.OVER_BUDGET
@@ -67,4 +69,4 @@ def _why_not(pool: Pool, position: int, grants: Grants, kinds: frozenset[Kind]) 
         return Reason.SHADOWED
     if tool.kind not in kinds:
         return Reason.NOT_PERMITTED
-    return refusal(tool, grants) or Reason.OVER_BUDGET
+    return refusal(tool, grants)

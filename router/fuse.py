@@ -21,7 +21,9 @@ from router.types import KEYWORDS, LEXICAL, NAMES, Channel, Mask, Positions, Ran
 _MEANING = (0.985, -0.011, -0.335, -0.309, -0.280)
 _WORD = (-0.553, 0.134, -0.068, -0.028, -0.096)
 _NAME = (1.078, 0.009, 0.119, 0.011, 0.108)
-DEPTH = 1_000  # as many are put in order
+# Beyond what was seen where the weights were fitted, a channel stands out no further: a word that one tool of 100,000
+# has stands 90 deviations out.
+_HIGHEST, _LOUDEST = 10.0, 20.0
 # What an exact keyword or tag adds, in deviations: enough to lead a tie, not enough to beat clear meaning.
 KEYWORD = 0.75
 # Across scripts only words that the catalogue knows can match: below this share of them they count less.
@@ -57,7 +59,7 @@ class Said:
 
 
 def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Iterable[int] = ()) -> Rankings:
-    """Fuse the channels over the tools at `rows` (ascending), the best `DEPTH`; `hits` are named by a keyword.
+    """Fuse the channels over the tools at `rows` (ascending); `hits` are positions that a keyword names.
 
     A tool without a vector counts its words for its meaning; so do all when there are no vectors.
     """
@@ -77,7 +79,7 @@ def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Ite
     )
     fused = unit * (of_meaning * meaning + of_words * said.bm25 + of_names * said.names) + KEYWORD * named
     fused = fused.astype(np.float32)
-    order = top(fused, DEPTH)
+    order = top(fused, len(fused))
     return Rankings(rows, channels, RankedList(rows[order], fused[order]), by_words=not meanings)
 
 
@@ -92,18 +94,24 @@ def standing(scores: Scores, permitted: Mask) -> Scores:
 
 
 def _joined(meanings: Sequence[Meaning], instead: Scores) -> Scores:
-    """Give the mean of the encoders by how well each reads; where none has a vector, `instead`."""
+    """Give the mean of the encoders by how well each reads.
+
+    Where none has a vector, `instead`: but words stand out further than meaning does, and a guess leads nothing.
+    """
     total, votes = np.zeros_like(instead), np.zeros_like(instead)
     for one in meanings:
         there = ~np.isnan(one.scores)
         total[there] += np.float32(one.reads) * one.scores[there]
         votes[there] += np.float32(one.reads)
-    return np.where(votes > 0, total / np.maximum(votes, 1e-9), instead)
+    mean = total / np.maximum(votes, 1e-9)
+    if (votes > 0).any():
+        instead = np.minimum(instead, mean[votes > 0].max())
+    return np.where(votes > 0, mean, instead)
 
 
 def _weights(said: Said, meaning: Scores) -> tuple[float, float, float]:
-    highest = float(meaning.max()) if len(meaning) else 0.0
-    loudest = float(said.bm25.max()) if len(said.bm25) else 0.0
+    highest = min(float(meaning.max()), _HIGHEST) if len(meaning) else 0.0
+    loudest = min(float(said.bm25.max()), _LOUDEST) if len(said.bm25) else 0.0
     seen = (
         1.0,
         said.explained - 0.4,

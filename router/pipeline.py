@@ -20,7 +20,7 @@ from router.cut import Held
 from router.embed.embedder import Embedder
 from router.memory import Lru
 from router.recall import Recall
-from router.search import NOTHING, Memory, Search
+from router.search import NOTHING, Memory, Reach, Search
 from router.types import (
     Grants,
     Kind,
@@ -106,7 +106,8 @@ class _Run:
         self.choosable = self.permitted.copy()
         self.choosable[list(self.kept)] = False
         self.keys = self._keys()
-        self.search = Search(router.memory, embedders, pool, self.permitted, request, deadline)
+        reach = Reach(self.permitted, self.choosable, router.permitted(pool.registered, request.grants, request.kinds))
+        self.search = Search(router.memory, embedders, pool, reach, request, deadline)
 
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""
@@ -177,11 +178,13 @@ class _Run:
         if held.started and turn < self.last and not self._in_time(turn):
             return replace(held, settled=False)
         ranked, margin = self.search.rankings(turn), self.search.margin(turn)
-        if margin is not None and margin < 0:
-            after = held if held.started else self._without_catalogue(ranked, turn)
+        idle = margin is not None and margin < 0
+        if held.started:
+            after = held if idle else self._grown(held, ranked, turn)
         else:
-            after = self._grown(held, ranked, turn) if held.started else self._first(ranked, turn)
-        hasty = ranked.by_words or not self.search.pool.ready()[self.choosable].all()
+            first = self._without_catalogue(ranked, turn) if idle else self._first(ranked, turn)
+            after = cut.behind(held, first)
+        hasty = not (self.search.decided(turn) and self.search.pool.ready()[self.choosable].all())
         return replace(after, by_words=after.by_words or ranked.by_words, settled=held.settled and not hasty)
 
     def _in_time(self, turn: int) -> bool:
@@ -203,7 +206,8 @@ class _Run:
         most = self.request.budget.most
         fresh = cut.newcomers(held, ranked.fused)
         grown = cut.filled(held, self.pool, fresh, most)
-        if fresh and fresh[0] not in grown.order:  # no room for the very best: select anew
+        leads = bool(fresh) and fresh[0] == int(ranked.fused.ids[0])
+        if leads and fresh[0] not in grown.order:  # no room for the very best: select anew
             held = self._first(ranked, turn)
             grown = cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
         return grown

@@ -14,11 +14,11 @@ Scripts = Mapping[str, float]
 
 # Characters and what one of them counts: a Chinese character says about as much as four Latin letters.
 _RANGES = {
-    "latin": (re.compile(r"[A-Za-z\u00c0-\u024f]"), 0.25),
-    "han": (re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 1.0),
-    "kana": (re.compile(r"[\u3041-\u30ff]"), 1.0),
-    "hangul": (re.compile(r"[\uac00-\ud7af]"), 1.0),
-    "cyrillic": (re.compile(r"[\u0400-\u04ff]"), 0.25),
+    "latin": (re.compile(r"[A-Za-z\u00aa\u00ba\u00c0-\u024f\u1e00-\u1eff\uff21-\uff3a\uff41-\uff5a]"), 0.25),
+    "han": (re.compile(r"[\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"), 1.0),
+    "kana": (re.compile(r"[\u3041-\u30ff\uff66-\uff9f]"), 1.0),
+    "hangul": (re.compile(r"[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"), 1.0),
+    "cyrillic": (re.compile(r"[\u0400-\u052f]"), 0.25),
     "arabic": (re.compile(r"[\u0600-\u06ff]"), 0.25),
     "thai": (re.compile(r"[\u0e00-\u0e7f]"), 0.25),
     "devanagari": (re.compile(r"[\u0900-\u097f]"), 0.25),
@@ -28,13 +28,16 @@ _AT_HOME = 0.5  # share of the tools: from here on a script is one of the catalo
 
 
 def scripts(text: str) -> Scripts:
-    """Give the shares of the scripts in a text; Latin where there are no letters."""
+    """Give the shares of the scripts in a text; Latin where there are no letters, `other` for those not listed here."""
     head = text[:_LOOKED_AT]
     if head.isascii():
         return {"latin": 1.0}
     counts = {name: weight * len(pattern.findall(head)) for name, (pattern, weight) in _RANGES.items()}
     if counts["kana"]:
         counts["kana"] += counts.pop("han")
+    letters = sum(map(str.isalpha, head))
+    known = sum(len(pattern.findall(head)) for pattern, _ in _RANGES.values())
+    counts["other"] = 0.25 * max(0, letters - known)
     total = sum(counts.values())
     return {name: count / total for name, count in counts.items() if count} if total else {"latin": 1.0}
 

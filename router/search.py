@@ -5,8 +5,9 @@ Law: it never waits beyond the request's deadline; what has no vector by then is
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -27,46 +28,72 @@ _READS = 0.5  # an encoder that reads less well does not judge what is relevant
 
 
 class Memory:
-    """What searches share: vectors of clients' lists, and what is usual for small talk. Thread-safe."""
+    """What searches share: clients' lists with their vectors, and what is usual for small talk. Thread-safe."""
 
     def __init__(self) -> None:
-        self._own: Lru[tuple[str, str], Space] = Lru(256)
-        self._usual: Lru[tuple[str, str, Grants, frozenset[Kind]], relevance.Usual] = Lru(64)
+        self._own: Lru[tuple[str, tuple[str, ...]], Catalog] = Lru(256)
+        self._usual: Lru[_Scope, relevance.Usual] = Lru(64)
+        self._measuring: set[_Scope] = set()
+        self._lock = threading.Lock()
 
-    def space(self, own: Catalog, embedder: Embedder, asked: RoutingQuery, deadline: float) -> Space:
-        """Give the vectors of a client's list, as many as are ready in time, the likeliest tools' first."""
-        known = self._own.get((own.version, embedder.key))
+    def own(self, own: Catalog, embedders: Sequence[Embedder], asked: RoutingQuery, deadline: float) -> Catalog:
+        """Give a client's list with its vectors, as many as are ready in time, the likeliest tools' first."""
+        key = (own.version, tuple(embedder.key for embedder in embedders))
+        known = self._own.get(key)
         if known is not None:
             return known
-        likely = np.argsort(-lexical.measure(asked, Pool(own, NOTHING)).bm25, kind="stable")
+        likely = np.argsort(-lexical.measure(asked, Pool(own, NOTHING)).bm25, kind="stable").tolist()
         digests = [text.digest(tool) for tool in own.tools]
-        vectors, ready = embedder.tools(own.tools, digests, likely.tolist(), deadline)
-        space = Space(embedder.key, FlatIndex(vectors), ready)
-        if ready.all():
-            self._own.put((own.version, embedder.key), space)
-        return space
+        spaces = []
+        for embedder in embedders:
+            vectors, ready = embedder.tools(own.tools, digests, likely, deadline)
+            spaces.append(Space(embedder.key, FlatIndex(vectors), ready))
+        found = own.with_spaces(spaces)
+        if found.ready.all():
+            self._own.put(key, found)
+        return found
 
     def usual(
-        self, catalog: Catalog, embedder: Embedder, permitted: Mask, request: RouteRequest
+        self, catalog: Catalog, embedder: Embedder, reach: Reach, request: RouteRequest
     ) -> relevance.Usual | None:
-        """Give what is usual for small talk over the permitted tools; None while it is not measured yet.
+        """Give what is usual for small talk over the tools that these grants reach; None while it is not measured yet.
 
         Of many tools it is measured in the background.
         """
-        key = (catalog.version, embedder.key, request.grants, request.kinds)
-        known, space, talk = self._usual.get(key), catalog.space(embedder.key), embedder.small_talk
+        scope = (catalog.version, embedder.key, request.grants, request.kinds)
+        known, space, talk = self._usual.get(scope), catalog.space(embedder.key), embedder.small_talk
         if known is not None or talk is None or space is None:
             return known
+        with self._lock:
+            if scope in self._measuring:
+                return None
+            self._measuring.add(scope)
 
         def measure() -> None:
-            if (found := relevance.usual(talk, space, permitted)) is not None:
-                self._usual.put(key, found)
+            try:
+                if (found := relevance.usual(talk, space, reach.registered)) is not None:
+                    self._usual.put(scope, found)
+            finally:
+                with self._lock:
+                    self._measuring.discard(scope)
 
-        if int(permitted.sum()) > relevance.ROWS_AT_ONCE:
-            embedder.later(measure)
+        if int(reach.registered.sum()) > relevance.ROWS_AT_ONCE:
+            threading.Thread(target=measure, name="measure-small-talk", daemon=True).start()
         else:
             measure()
-        return self._usual.get(key)
+        return self._usual.get(scope)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Which tools count, `bool[n]` over a pool: those that may be `permitted`, and `choosable` ones among them.
+
+    `registered` is over the catalogue alone: what the grants reach, whatever tools the client has itself.
+    """
+
+    permitted: Mask
+    choosable: Mask
+    registered: Mask
 
 
 class Search:
@@ -77,20 +104,22 @@ class Search:
         memory: Memory,
         embedders: Sequence[Embedder],
         pool: Pool,
-        permitted: Mask,
+        reach: Reach,
         request: RouteRequest,
         deadline: float,
     ) -> None:
         self.pool = pool
         self._memory = memory
         self._embedders = embedders
-        self._permitted = permitted
+        self._reach = reach
+        self._permitted = reach.permitted
         self._request = request
         self._deadline = deadline
         self._vectors: dict[str, dict[str, Vectors]] | None = None
         self._ranked: dict[int, Rankings] = {}
         self._margins: dict[int, float | None] = {}
         self._best: dict[tuple[int, str], float | None] = {}  # similarity by turn and encoder, where it is known
+        self._undecided: set[int] = set()
 
     def asked(self, turn: int) -> RoutingQuery:
         """Give what is searched with at a turn."""
@@ -104,6 +133,10 @@ class Search:
         """Tell whether the vectors of a turn's question are there."""
         vectors = self._embedded(turn)
         return all(asked in known for asked in self.asked(turn).texts for known in vectors.values())
+
+    def decided(self, turn: int) -> bool:
+        """Tell whether more time would change nothing about a turn's ranking and its margin."""
+        return self.knows(turn) and turn not in self._undecided
 
     def rankings(self, turn: int) -> Rankings:
         """Rank the pool by the question of a turn."""
@@ -162,9 +195,11 @@ class Search:
             vector, space, talk = vectors[embedder.key].get(asked), registered.space(embedder.key), embedder.small_talk
             if vector is None or space is None or talk is None or embedder.reading.of(written, self._scripts) < _READS:
                 continue
-            among = self._memory.usual(registered, embedder, permitted, self._request)
-            if among is not None:
-                best = self._best.get((turn, embedder.key)) or relevance.best(vector, space, permitted)
+            among = self._memory.usual(registered, embedder, self._reach, self._request)
+            best = self._best.get((turn, embedder.key)) or relevance.best(vector, space, permitted)
+            if among is None or best is None:
+                self._undecided.add(turn)
+            else:
                 margins.append(relevance.margin(best, vector, talk, among))
         return sum(margins) / len(margins) if margins else None
 
@@ -175,9 +210,12 @@ class Search:
         allowed = np.flatnonzero(self._permitted)
         if len(allowed) <= _FULL:
             return allowed, True
+        own = allowed[allowed < len(self.pool.own)]
         by_words = allowed[top(bm25[allowed], _DEPTH)]
+        named = np.asarray(hits, dtype=np.int64)
+        named = named[top(bm25[named], _DEPTH)]
         by_meaning = [dense.nearest(mixed, one.key, self.pool, self._permitted, _DEPTH) for one, mixed in meant]
-        return np.unique(np.concatenate([by_words, *by_meaning, np.asarray(hits, dtype=np.int64)])), False
+        return np.unique(np.concatenate([own, by_words, named, *by_meaning])), False
 
     @cached_property
     def _scripts(self) -> Scripts:
@@ -196,11 +234,9 @@ class Search:
             for embedder in self._embedders[1:]:
                 embedder.questions(texts, 0.0)  # begun beside the first one
             self._vectors = {one.key: one.questions(texts, self._deadline) for one in self._embedders}
-            own = self.pool.own
-            if self._permitted[: len(own)].any():
-                asked = self.asked(last)
-                spaces = tuple(self._memory.space(own, one, asked, self._deadline) for one in self._embedders)
-                self.pool = Pool(replace(own, spaces=spaces), self.pool.registered)
+            if self._reach.choosable[: len(self.pool.own)].any():
+                own = self._memory.own(self.pool.own, self._embedders, self.asked(last), self._deadline)
+                self.pool = Pool(own, self.pool.registered)
         return self._vectors
 
 
@@ -209,4 +245,5 @@ def _highest(scores: Scores) -> float | None:
     return float(known.max()) if len(known) else None
 
 
+_Scope = tuple[str, str, Grants, frozenset[Kind]]
 NOTHING = Catalog.build("nothing", ())

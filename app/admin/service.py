@@ -211,7 +211,7 @@ def _untouched(pool: Pool, selection: Selection) -> Selection:
 
 
 def _row(row: Candidate, *, own: bool, left: bool) -> dict[str, Any]:
-    why = LEFT_AS_IT_CAME if left and row.reason is Reason.OVER_BUDGET else row.reason
+    why = LEFT_AS_IT_CAME if left and row.reason in (Reason.OVER_BUDGET, Reason.IRRELEVANT) else row.reason
     return {
         "name": row.tool.name,
         "from": "client" if own else "catalogue",

@@ -40,9 +40,13 @@ class Reading:
     shares: Mapping[tuple[str, str], float]
 
     def of(self, question: Scripts, tools: Scripts) -> float:
-        """Give how well questions in these scripts find tools in those; shares of the scripts weigh."""
+        """Give how well questions in these scripts find tools in those; shares of the scripts weigh.
+
+        What was not measured is taken for what the encoder reads worst.
+        """
+        unknown = min(self.shares.values(), default=1.0)
         return sum(
-            asked * told * self.shares.get((one, other), 1.0)
+            asked * told * self.shares.get((one, other), unknown)
             for one, asked in question.items()
             for other, told in tools.items()
         )

@@ -41,10 +41,10 @@ def usual(talk: SmallTalk, space: Space, permitted: Mask) -> Usual | None:
     return Usual(float(highest.mean()), max(float(highest.std()), 1e-3))
 
 
-def best(asked: Vectors, space: Space, permitted: Mask) -> float:
-    """Give the similarity of the best permitted tool to a question, `float32[d]`."""
+def best(asked: Vectors, space: Space, permitted: Mask) -> float | None:
+    """Give the similarity of the best permitted tool to a question, `float32[d]`; None where no tool has a vector."""
     _, scores = space.index.search(asked, permitted & space.ready, 1)
-    return float(scores[0])
+    return float(scores[0]) if len(scores) else None
 
 
 def margin(best: float, asked: Vectors, talk: SmallTalk, among: Usual) -> float:
