@@ -59,8 +59,8 @@ _NOTES = """\
 The tools are the sample catalogue and variants of it with mixed descriptions, words of their own and vectors mixed from
 those of the sample (`bench/catalog.py`). A new question is routed as a request is, its encoding of 1 to 2 ms included,
 with one thread for sums. A change is one tool's, stored with `synchronous=FULL` and counted until the next request sees
-it, while another thread of the process asks 30 to 40 questions a second: the two share one interpreter, hence the longer
-times amid changes. The memory of the catalogue is what the process grows by; the encoder is not in it.
+it, while another thread of the process asks 30 to 40 questions a second: the two share one interpreter, hence the
+longer times amid changes. The memory of the catalogue is what the process grows by; the encoder is not in it.
 """
 
 

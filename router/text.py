@@ -20,6 +20,7 @@ import Stemmer
 from router.types import Tool
 
 RECIPE = "1"
+DIGESTS_BEGIN = f"{RECIPE}:"
 
 # A question beyond this is cut in its middle: instructions stand at its start or its end.
 MAX_QUERY_CHARS = 2_000
@@ -75,9 +76,12 @@ def named(tool: Tool) -> list[str]:
 
 
 def digest(tool: Tool) -> str:
-    """Hash what a tool's vector is made of; equal digests have equal vectors (for one encoder)."""
-    texts = f"{RECIPE}\0{summary(tool)}\0{detail(tool)}"
-    return hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    """Hash what a tool's vector is made of; equal digests have equal vectors (for one encoder).
+
+    32 characters, of which the first tell the recipe.
+    """
+    texts = f"{summary(tool)}\0{detail(tool)}"
+    return DIGESTS_BEGIN + hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=15).hexdigest()
 
 
 def terms(text: str) -> list[str]:

@@ -108,15 +108,16 @@ class Snapshots:
         """Put the next catalogue in use: what changed in the registry, and by encoder the vectors learned since."""
         with _collections_put_off():
             changes = await self._registry.changes(self._state)
-        draft = await asyncio.to_thread(drafted, self.catalog, self._digests, changes)
-        found = {key: learned.get(key, {}) | await self._found(key, draft.wanted) for key in self._encoders}
-        with _collections_put_off():
+            draft = await asyncio.to_thread(drafted, self.catalog, self._digests, changes)
+            words, found = await asyncio.gather(
+                asyncio.to_thread(self._worded, changes.state, draft), self._found(draft.wanted, learned)
+            )
             spaces = await asyncio.to_thread(self._filled, draft, found)
             if self._serving != self._wanted and self._complete(spaces, draft):
                 self._switch()
-            catalog = await asyncio.to_thread(self._built, changes.state, draft, [spaces[key] for key in self._serving])
-        if len(catalog) > len(self.catalog) + _MANY:
-            gc.freeze()  # a collection that walks a large catalogue stops the process for a second
+            catalog = words.with_spaces([spaces[key] for key in self._serving])
+            if len(catalog) > len(self.catalog) + _MANY:
+                gc.freeze()  # a collection that walks a large catalogue stops the process for a second
         self._digests, self._spaces = draft.digests, {key: spaces[key] for key in self._encoders}
         self.catalog, self._state, self.loaded = catalog, changes.state, True
         self._builds += 1
@@ -148,7 +149,12 @@ class Snapshots:
         self._serving = self._wanted
         self._encoders = {key: self._encoders[key] for key in self._wanted}
 
-    async def _found(self, key: str, wanted: dict[str, Tool]) -> dict[str, Vectors]:
+    async def _found(
+        self, wanted: dict[str, Tool], learned: dict[str, dict[str, Vectors]]
+    ) -> dict[str, dict[str, Vectors]]:
+        return {key: learned.get(key, {}) | await self._found_by(key, wanted) for key in self._encoders}
+
+    async def _found_by(self, key: str, wanted: dict[str, Tool]) -> dict[str, Vectors]:
         """Give by digest the vectors that are stored, and where few are missing those, made now."""
         encoder = self._encoders[key]
         found = await self._registry.vectors(key, wanted.keys())
@@ -163,19 +169,21 @@ class Snapshots:
         return found
 
     def _filled(self, draft: Draft, found: dict[str, dict[str, Vectors]]) -> dict[str, Space]:
-        return {key: filled(self._spaces[key], draft, found[key]) for key in self._encoders}
+        spaces = {key: filled(self._spaces[key], draft, found[key]) for key in self._encoders}
+        _ = [space.sample for space in spaces.values()]  # made lazily, as below
+        return spaces
 
-    def _built(self, state: State, draft: Draft, spaces: list[Space]) -> Catalog:
+    def _worded(self, state: State, draft: Draft) -> Catalog:
+        """Give the next catalogue without its vectors."""
         # Every build is a version of its own: what was selected by words alone is selected anew with vectors, and a
         # registry that was put back to an earlier state cannot pass for the one remembered under its number.
         version = f"{state.generation}.{self._builds}"
         if len(draft.change.tools) > max(_MANY, len(self.catalog) // 4):
-            catalog = Catalog.build(version, tools_after(self.catalog, draft.change), spaces=spaces)
+            catalog = Catalog.build(version, tools_after(self.catalog, draft.change))
         else:
-            catalog = changed(self.catalog, draft.change, version, spaces)
+            catalog = changed(self.catalog, draft.change, version)
         # Made lazily, half a second at 100,000 tools: no request should be the one to wait for them.
         _ = catalog.by_name, catalog.by_phrase, catalog.pinned, catalog.rights, catalog.name_weights, catalog.scripts
-        _ = [space.sample for space in spaces]
         return catalog
 
     async def _restate(self, stale: dict[str, str]) -> None:
