@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from alembic import command
+from sqlalchemy import MetaData, Table, insert
 
-from app.registry import store
+from app.registry import migrate, rows, sqlite, store
 from app.registry.store import Changes, Registry
 from router import text
 from router.types import Risk, Tool
@@ -94,16 +96,15 @@ async def test_a_state_of_long_ago_is_not_known(
 
 
 async def test_a_registry_of_the_first_version_tells_everything(
-    open_registry: OpenRegistry, registry: Registry, registry_path: Path, make_tool: MakeTool
+    open_registry: OpenRegistry, registry_path: Path, make_tool: MakeTool
 ) -> None:
     """Rows from before the log are read whole once, and then by their changes."""
-    await registry.put([make_tool("a")])
-    await registry.close()
-    with closing(sqlite3.connect(registry_path)) as old:
-        old.executescript(
-            "DROP TABLE changes; DROP INDEX ix_tools_revision; ALTER TABLE tools DROP COLUMN revision;"
-            "UPDATE alembic_version SET version_num = '0001'"
-        )
+    registry_path.parent.mkdir()
+    row = rows.from_tools([make_tool("a")])[0]
+    with sqlite.engine(registry_path, 100).begin() as connection:
+        command.upgrade(migrate._config(connection), "0001")
+        old = Table("tools", MetaData(), autoload_with=connection)
+        connection.execute(insert(old), row)
     migrated = await open_registry()
     known = await migrated.state()
     assert told(await migrated.changes(known)) == (["a"], set(), True)

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.catalog import Catalog
+from router.catalog import Catalog, Space
 from router.change import Change, changed
+from router.index.flat import FlatIndex
 from router.postings import Postings
 from router.types import Kind, Risk, Tool
 from tests.unit.router.fakes import catalog, tool
@@ -89,3 +90,13 @@ def _words(postings: Postings) -> dict[str, list[tuple[int, float]]]:
         if len(rows):
             held[term] = list(zip(rows.tolist(), counts.tolist(), strict=True))
     return held
+
+
+def test_with_spaces_keeps_what_was_made_of_the_tools() -> None:
+    """Vectors that come later cost nothing but themselves; which tools are ready follows from them."""
+    earlier = catalog(tool("mail", tags=("x",)))
+    known = (earlier.rights, earlier.by_phrase, earlier.ready.tolist())
+    space = Space("k", FlatIndex(np.ones((1, 2), dtype=np.float32)), np.ones(1, dtype=np.bool_))
+    after = earlier.with_spaces([space])
+    assert (after.rights is known[0], after.by_phrase is known[1]) == (True, True)
+    assert (after.spaces, after.ready.tolist(), known[2]) == ((space,), [True], [False])
