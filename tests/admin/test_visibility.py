@@ -54,7 +54,7 @@ def test_a_tool_that_may_not_be_offered_is_gone_with_the_next_request(
     admin.put("/admin/tools/pay_bill", json=PAY)
     assert "get_weather" in ask()
     admin.patch("/admin/tools/get_weather", json=change)
-    assert ask() == ["pay_bill"]
+    assert "get_weather" not in ask()
 
 
 def test_a_removed_tool_is_gone_with_the_next_request(admin: httpx.Client, ask: Ask) -> None:
@@ -62,7 +62,7 @@ def test_a_removed_tool_is_gone_with_the_next_request(admin: httpx.Client, ask: 
     admin.post("/admin/tools:batch", json=[WEATHER, PAY])
     assert "get_weather" in ask()
     admin.delete("/admin/tools/get_weather")
-    assert ask() == ["pay_bill"]
+    assert "get_weather" not in ask()
 
 
 def test_a_tool_that_is_allowed_again_is_back(admin: httpx.Client, ask: Ask) -> None:
