@@ -26,14 +26,15 @@ _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 class Held:
     """The tools in force at a turn: positions in sent order and why each is there.
 
-    `started`: they were searched for. `by_words`: at least once without vectors. `settled`: they follow from
-    catalogue, grants and request alone.
+    `started`: they were searched for. `by_words`: at least once without any vectors; `hasty`: at least once before all
+    vectors were there. `settled`: they follow from catalogue, grants and request alone.
     """
 
     order: tuple[int, ...] = ()
     reasons: tuple[Reason, ...] = ()
     started: bool = False
     by_words: bool = False
+    hasty: bool = False
     settled: bool = True
 
     @property

@@ -116,7 +116,8 @@ class _Run:
         replayed = self._replay()
         held = cut.with_forced(replayed, self.pool, self.request.forced, self.permitted)
         if held is not replayed or not held.settled:
-            self.router.in_force.put(self.keys[self.last], replace(held, settled=False), self.pool)
+            hasty = held.hasty and held is replayed  # a forced tool is not for the next one who asks
+            self.router.in_force.put(self.keys[self.last], replace(held, settled=False, hasty=hasty), self.pool)
         return held
 
     def _replay(self) -> Held:
@@ -128,7 +129,7 @@ class _Run:
             held = Held()
         elif held.settled or self._sent(turn):
             held = cut.with_calls(held, self.pool, self._calls(turn), self.permitted)
-        else:  # by words, in a hurry: the same question again may find more
+        else:  # in a hurry: the same question again may find more
             turn -= 1
         for number in range(turn + 1, len(self.turns)):
             held = self._advance(held, number)
@@ -185,7 +186,12 @@ class _Run:
             first = self._without_catalogue(ranked, turn) if idle else self._first(ranked, turn)
             after = cut.behind(held, first)
         hasty = not (self.search.decided(turn) and self.search.pool.ready()[self.choosable].all())
-        return replace(after, by_words=after.by_words or ranked.by_words, settled=held.settled and not hasty)
+        return replace(
+            after,
+            by_words=after.by_words or ranked.by_words,
+            hasty=held.hasty or hasty,
+            settled=held.settled and not hasty,
+        )
 
     def _in_time(self, turn: int) -> bool:
         """Whether a turn that is over can still be ranked well: growth that is missed is less harm than noise."""

@@ -2,8 +2,8 @@
 
 Laws. A *settled* set follows from catalogue, grants and request alone; for the same catalogue it may be used whenever
 it is asked for. Any other (in haste, with a forced tool, or over an older catalogue) counts only where the conversation
-shows that it was sent: it went on after it. A set that was found by words alone is extended when it is asked for again:
-what was sent stays, and what meaning finds comes behind it. What a caller may no longer be offered is gone.
+shows that it was sent: it went on after it. A set that was found before all vectors were there is extended when it is
+asked for again: what was sent stays, and what meaning finds comes behind it. What a caller may no longer be offered is gone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Recall:
         if entry is None:
             return None
         same = entry.version == pool.registered.version
-        if not sent and not (same and (entry.held.settled or entry.held.by_words)):
+        if not sent and not (same and (entry.held.settled or entry.held.hasty)):
             return None
         return entry.held if same else _moved(entry, pool, permitted, kept)
 
