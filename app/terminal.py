@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -22,12 +22,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from router.types import Tool
+from router.types import KEYWORDS, LEXICAL, NAMES, Reason, Tool
 
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _WIDE = 110  # columns from which there is room for descriptions
 _NEAR = 5  # tools that were nearly chosen
+_WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
 
 
 def prepare() -> None:
@@ -95,7 +96,7 @@ def show_decision(question: str, explained: dict[str, Any]) -> None:
     """Print a decision: its figures, what was chosen by rank, and what was nearly."""
     rows = explained["tools"]
     chosen = sorted((row for row in rows if row["chosen"]), key=lambda row: row["fused"]["rank"] if row["fused"] else 0)
-    near = [row for row in rows if row["why"] == "over budget"][:_NEAR]
+    near = [row for row in rows if row["why"] in (Reason.OVER_BUDGET, Reason.IRRELEVANT)][:_NEAR]
     tokens = explained["tokens"]
     out.print(f"\n[bold]{escape(printable(question))}[/bold]", highlight=False)
     out.print(
@@ -103,11 +104,12 @@ def show_decision(question: str, explained: dict[str, Any]) -> None:
         f"(estimated), {explained['timings_ms']['route']:.1f} ms, by {explained['mode']} search\n",
         highlight=False,
     )
-    table = _decision_table([*chosen, *near])
+    channels = _channels(rows)
+    table = _decision_table([*chosen, *near], list(channels.values()))
     for row in chosen:
-        table.add_row(*_cells(row)[: len(table.columns)])
+        table.add_row(*_cells(row, channels)[: len(table.columns)])
     for row in near:
-        table.add_row(*_cells(row)[: len(table.columns)], style="dim")
+        table.add_row(*_cells(row, channels)[: len(table.columns)], style="dim")
     out.print(table)
     if refused := sum(row["why"] in ("not permitted", "disabled") for row in rows):
         note = f"\n{counted(refused)} may not be offered: disabled, or of a risk outside safety.allow"
@@ -132,12 +134,19 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
             bar.stop()
 
 
-def _decision_table(rows: Sequence[dict[str, Any]]) -> Table:
+def _channels(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Give the channels that are shown with their headings. Two encoders go by their names."""
+    encoders = [name for name in dict.fromkeys(name for row in rows for name in row["channels"]) if name not in _WORDS]
+    meaning = {name: f"by {name}" for name in encoders} if len(encoders) > 1 else {"".join(encoders): "by meaning"}
+    return meaning | {LEXICAL: "by word", NAMES: "by name"}
+
+
+def _decision_table(rows: Sequence[dict[str, Any]], channels: Sequence[str]) -> Table:
     table = _table()
     table.add_column("", justify="right", min_width=2)
     for heading, key in (("tool", "name"), ("why", "why")):
         table.add_column(heading, no_wrap=True, min_width=max((len(row[key]) for row in rows), default=0))
-    for heading in ("fused", "by meaning", "by word"):
+    for heading in ("fused", *channels):
         table.add_column(heading, justify="right", no_wrap=True, min_width=5)
     if out.width >= _WIDE:
         table.add_column("description")
@@ -153,13 +162,12 @@ def _line(text: str) -> Text:
     return Text(printable(" ".join(text.split())), no_wrap=True, overflow="ellipsis")
 
 
-def _cells(row: dict[str, Any]) -> list[str | Text]:
+def _cells(row: dict[str, Any], channels: Iterable[str]) -> list[str | Text]:
     def channel(name: str) -> str:
-        value = row[name]
+        value = row["channels"].get(name)
         return "-" if value is None else f"{value['score']:.2f} #{value['rank']}"
 
     fused = row["fused"]
     rank = "" if fused is None else str(fused["rank"])
     score = "-" if fused is None else f"{fused['score']:.3f}"
-    scores = (score, channel("dense"), channel("lexical"))
-    return [rank, row["name"], row["why"], *scores, _line(row["description"])]
+    return [rank, row["name"], row["why"], score, *map(channel, channels), _line(row["description"])]

@@ -1,7 +1,8 @@
 """By word: BM25 over everything a tool says of itself, and how much of its name a question says.
 
-Both with the statistics of all tools in the pool. Source: Robertson and Zaragoza, The Probabilistic Relevance
-Framework: BM25 and Beyond (2009); the idf is Lucene's, log(1 + (N - n + 0.5) / (n + 0.5)), which is never negative.
+BM25 has the statistics of all tools in the pool, names those of their part. Source: Robertson and Zaragoza, The
+Probabilistic Relevance Framework: BM25 and Beyond (2009); the idf is Lucene's, log(1 + (N - n + 0.5) / (n + 0.5)),
+which is never negative.
 """
 
 from __future__ import annotations

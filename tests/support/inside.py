@@ -68,7 +68,8 @@ def serve(router: Router, provider: str, directory: Path, budget_ms: float = 400
     async def lifespan(_: Starlette) -> AsyncIterator[dict[str, Gateway]]:
         registry = await Registry.open(f"sqlite:///{directory / 'inside.db'}")
         telemetry = Telemetry()
-        snapshots = Snapshots(registry, router.embedder.encoder, telemetry, 60.0)
+        encoders = [embedder.encoder for embedder in router.embedders.values()]
+        snapshots = Snapshots(registry, encoders, telemetry, 60.0)
         routing, upstream = Routing(router, settings), Upstream(settings.upstream)
         yield {"gateway": Gateway(settings, snapshots, routing, upstream, telemetry)}
         await upstream.aclose()

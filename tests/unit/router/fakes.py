@@ -6,14 +6,15 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from router import text
-from router.catalog import Catalog
+from router.catalog import Catalog, Space
 from router.embed.embedder import tool_vectors
+from router.embed.small_talk import SmallTalk
 from router.errors import EncoderError
 from router.index.flat import FlatIndex
 from router.types import Conversation, Encoder, Tool, Turn, Vectors
@@ -24,12 +25,12 @@ DIMENSION = 32
 class HashingEncoder:
     """Sums one random vector a word: texts of the same words are alike, `synonyms` are the same word."""
 
-    name = "hashing"
-    key = f"hashing/{DIMENSION}"
     dimension = DIMENSION
 
-    def __init__(self, synonyms: Mapping[str, str] | None = None) -> None:
+    def __init__(self, synonyms: Mapping[str, str] | None = None, name: str = "hashing") -> None:
         self.synonyms = dict(synonyms or {})
+        self.name = name
+        self.key = f"{name}/{DIMENSION}"
         self.seen: list[str] = []
 
     def encode(self, texts: list[str]) -> Vectors:
@@ -94,10 +95,19 @@ def tool(name: str, description: str = "", **fields: Any) -> Tool:
 
 def catalog(*tools: Tool, encoder: Encoder | None = None, version: str = "registered") -> Catalog:
     """Build a catalogue, with vectors when an encoder is given."""
-    if encoder is None or not tools:
-        return Catalog.build(version, tools)
-    ready = np.ones(len(tools), dtype=np.bool_)
-    return Catalog.build(version, tools, index=FlatIndex(tool_vectors(encoder, tools)), ready=ready)
+    return Catalog.build(version, tools, spaces=[space(encoder, tools)] if encoder is not None and tools else ())
+
+
+def space(encoder: Encoder, tools: Sequence[Tool], ready: Sequence[bool] | None = None) -> Space:
+    """Make the vectors of tools, all of them ready unless told."""
+    flags = np.ones(len(tools), dtype=np.bool_) if ready is None else np.asarray(ready, dtype=np.bool_)
+    return Space(encoder.key, FlatIndex(tool_vectors(encoder, tools) * flags[:, np.newaxis]), flags)
+
+
+def greetings(encoder: HashingEncoder) -> SmallTalk:
+    """Make what an encoder takes for small talk: whatever begins with hello."""
+    said = [f"hello {whom}" for whom in ("you", "there", "again", "friend", "dear", "all", "world", "folks", "sir")]
+    return SmallTalk(encoder.encode(said), to_requests=0.0, to_itself=0.5)
 
 
 def talk(*turns: str | tuple[str, tuple[str, ...]]) -> Conversation:

@@ -22,7 +22,7 @@ def _all(pool: Pool) -> Mask:
 
 def _ranked(*ids: int, scores: tuple[float, ...] = ()) -> RankedList:
     given = scores or tuple(1 - i / 10 for i in range(len(ids)))
-    return RankedList(np.asarray(ids, dtype=np.int64), np.asarray(given, dtype=np.float32), 0.0)
+    return RankedList(np.asarray(ids, dtype=np.int64), np.asarray(given, dtype=np.float32))
 
 
 def _held(*order: int, reason: Reason = Reason.RETRIEVED) -> Held:
@@ -84,17 +84,38 @@ def test_initial_keeps_or_drops_both_namesakes(ranked: tuple[int, ...], order: t
     assert cut.initial(_TWICE, _ranked(*ranked), {}, Budget(2, 9)).order == order
 
 
-def test_newcomers_come_only_when_the_best_is_missing() -> None:
-    """Nothing is appended while the best tool of all is there; when it is not, the next best come with it."""
-    assert cut.newcomers(_held(0), _ranked(0, 1, 2, scores=(0.9, 0.8, 0.7))) == []
-    assert cut.newcomers(_held(0), _ranked(1, 0, 2, scores=(0.9, 0.8, 0.7))) == [1, 2]
+@pytest.mark.parametrize(
+    ("scores", "fresh"),
+    [
+        ((2.0, 1.0, 1.4, 1.0), []),  # the set leads clearly
+        ((2.0, 1.0, 1.6, 1.0), [2, 1, 3]),  # one comes near to its best, and the next come with it
+        ((2.0, 1.0, 2.5, 1.0), [2, 1, 3]),  # the best of all is missing
+        ((2.0, 0.0, 2.5, -1.0), [2]),
+    ],
+)
+def test_newcomers_come_when_one_is_as_good_as_the_set(scores: tuple[float, ...], fresh: list[int]) -> None:
+    """Nothing is appended while the set leads by more than the margin; else the best missing come together."""
+    best = sorted(range(4), key=lambda position: (-scores[position], position))
+    assert cut.newcomers(_held(0), _ranked(*best, scores=tuple(scores[p] for p in best))) == fresh
+
+
+def test_behind_keeps_what_was_sent_in_front() -> None:
+    """What a first set holds and was sent before stays where it stood; the others follow in their order."""
+    first = cut.initial(_LETTERS, _ranked(1, 6), {3: Reason.HISTORY, 5: Reason.PINNED}, Budget(2, 9))
+    after = cut.behind(_held(5, 3, reason=Reason.PINNED), first)
+    assert after.order == (5, 3, 1, 6)
+    assert after.reasons == (Reason.PINNED, Reason.HISTORY, Reason.RETRIEVED, Reason.RETRIEVED)
+
+
+def test_newcomers_of_nothing_are_none() -> None:
+    """Where nothing was ranked, or all of it is there, nothing comes."""
     assert cut.newcomers(_held(0), _ranked()) == []
+    assert cut.newcomers(_held(0, 1), _ranked(0, 1)) == []
 
 
 def test_newcomers_come_a_few_at_a_time() -> None:
     """However many lead the set, one step brings the best few."""
-    ranked = _ranked(*range(7, -1, -1))
-    assert cut.newcomers(_held(0), ranked) == [7, 6, 5, 4][: cut.STEP]
+    assert cut.newcomers(_held(0), _ranked(*range(7, -1, -1))) == [7, 6, 5, 4, 3, 2, 1][: cut.STEP]
 
 
 def test_newcomers_of_an_unranked_set_need_a_score() -> None:

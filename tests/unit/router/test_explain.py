@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from router.catalog import EMPTY, Pool
+from router.catalog import EMPTY, Catalog, Pool
 from router.explain import candidates
+from router.fuse import KEYWORD
 from router.pipeline import Router
 from router.types import (
     Budget,
@@ -13,12 +14,13 @@ from router.types import (
     Conversation,
     Grants,
     Kind,
+    Place,
     Reason,
     Risk,
     RouteRequest,
     Selection,
 )
-from tests.unit.router.fakes import HashingEncoder, catalog, soon, talk, tool
+from tests.unit.router.fakes import HashingEncoder, catalog, soon, space, talk, tool
 
 _KINDS = frozenset({Kind.FUNCTION})
 _GRANTS = Grants(frozenset({Risk.READ, Risk.DANGEROUS}), frozenset({"x"}))
@@ -84,20 +86,68 @@ def test_candidates_stand_sent_then_ranked_then_refused(
     sent = len(selection.positions)
     assert [row.position for row in rows[:sent]] == list(selection.positions)
     assert [row.chosen for row in rows] == [True] * sent + [False] * (len(rows) - sent)
-    rest = [(row.rank or 99, row.position) for row in rows[sent:]]
+    rest = [(row.fused.rank if row.fused else 99, row.position) for row in rows[sent:]]
     assert rest == sorted(rest)
-    assert rows[-1].rank is None
+    assert rows[-1].fused is None
 
 
 def test_candidates_carry_scores_and_ranks(laid_open: tuple[Selection, list[Candidate]]) -> None:
     """Every ranked tool shows its place in each channel, counted from 1; a refused one shows none."""
     rows = {row.position: row for row in laid_open[1]}
     weather, mail, refused = rows[3], rows[2], rows[11]
-    assert (weather.rank, weather.dense_rank, weather.lexical_rank) == (1, 1, 1)
     assert weather.fused is not None
     assert mail.fused is not None
-    assert weather.fused > mail.fused
-    assert (refused.fused, refused.rank, refused.dense, refused.lexical_rank) == (None, None, None, None)
+    assert weather.fused.rank == 1
+    assert weather.fused.score > mail.fused.score
+    assert [weather.channels[name].rank for name in ("hashing", "lexical", "names")] == [1, 1, 1]
+    assert weather.channels.keys() == mail.channels.keys() == {"hashing", "lexical", "names"}
+    assert (refused.fused, refused.channels) == (None, {})
+
+
+def test_candidates_tell_what_each_channel_adds(laid_open: tuple[Selection, list[Candidate]]) -> None:
+    """What the channels add comes to the fused score, for every tool that has a vector."""
+    ranked = [row for row in laid_open[1] if "hashing" in row.channels]
+    assert len(ranked) == 6
+    for row in ranked:
+        assert row.fused is not None
+        assert sum(place.adds for place in row.channels.values()) == pytest.approx(row.fused.score, abs=1e-5)
+        assert row.fused.adds == row.fused.score
+
+
+def test_candidates_rank_each_channel_by_itself(laid_open: tuple[Selection, list[Candidate]]) -> None:
+    """In each channel ranks count from 1 as its scores fall, ties by position."""
+    for name in ("hashing", "lexical", "names", "keywords"):
+        places = {row.position: row.channels[name] for row in laid_open[1] if name in row.channels}
+        expected = sorted(places, key=lambda position: (-places[position].score, position))
+        assert [places[position].rank for position in expected] == list(range(1, len(places) + 1))
+
+
+def test_candidates_tell_what_words_add_without_vectors(router: Router) -> None:
+    """Where there are no vectors at all words add what they count for meaning, too."""
+    tools = catalog(tool("mail", "send mail", keywords=("mail",)), tool("weather"))
+    selection = Router().route(tools, EMPTY, RouteRequest(talk("mail"), budget=Budget(1, 1)), soon())
+    for row in candidates(Pool(EMPTY, tools), selection, Grants(), _KINDS):
+        assert row.fused is not None
+        assert sum(place.adds for place in row.channels.values()) == pytest.approx(row.fused.score, abs=1e-5)
+
+
+def test_candidates_show_no_place_where_a_channel_has_none(router: Router) -> None:
+    """A tool without a vector has no place by meaning; those that have one are ranked among themselves."""
+    tools = [tool("mail", "send mail"), tool("post", "send mail by post"), tool("weather")]
+    pending = Catalog.build("pending", tools, spaces=[space(_ENCODER, tools, [False, True, True])])
+    selection = router.route(pending, EMPTY, RouteRequest(talk("mail"), budget=Budget(1, 1)), soon())
+    rows = {row.tool.name: row for row in candidates(Pool(EMPTY, pending), selection, Grants(), _KINDS)}
+    assert rows["mail"].channels.keys() == {"lexical", "names"}
+    assert [rows[name].channels["hashing"].rank for name in ("post", "weather")] == [1, 2]
+
+
+def test_candidates_show_a_keyword_where_it_is_named(router: Router) -> None:
+    """A tool whose keyword the question names shows what that adds; the others show none."""
+    tools = catalog(tool("a", keywords=("mail",)), tool("b", "mail"), encoder=_ENCODER)
+    selection = router.route(tools, EMPTY, RouteRequest(talk("mail"), budget=Budget(1, 1)), soon())
+    rows = {row.tool.name: row for row in candidates(Pool(EMPTY, tools), selection, Grants(), _KINDS)}
+    assert rows["a"].channels["keywords"] == Place(1.0, 1, KEYWORD)
+    assert "keywords" not in rows["b"].channels
 
 
 def test_candidates_of_an_unsearched_selection_have_no_ranks(router: Router) -> None:
@@ -105,7 +155,7 @@ def test_candidates_of_an_unsearched_selection_have_no_ranks(router: Router) -> 
     pool = Pool(catalog(tool("a"), tool("b")), EMPTY)
     selection = router.route(pool.registered, pool.own, RouteRequest(Conversation()), soon())
     rows = candidates(pool, selection, Grants(), _KINDS)
-    assert [(row.reason, row.rank) for row in rows] == [(Reason.OWN, None)] * 2
+    assert [(row.reason, row.fused, row.channels) for row in rows] == [(Reason.OWN, None, {})] * 2
 
 
 def test_candidates_tell_own_tools_over_budget(router: Router) -> None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from router import text
@@ -57,6 +58,11 @@ def _router(encoder: Encoder) -> Iterator[Router]:
         if isinstance(encoder, GatedEncoder):
             encoder.gate.set()
         embedder.close()
+
+
+def _embedder(router: Router) -> Embedder:
+    (embedder,) = router.embedders.values()
+    return embedder
 
 
 def _is_tool(asked: str) -> bool:
@@ -259,10 +265,10 @@ def test_route_of_a_textless_turn_keeps_the_set(router: Router) -> None:
 
 
 def test_route_starts_at_the_first_text(router: Router) -> None:
-    """When the first turn has no text the set is selected at the first that has, with what was called."""
+    """When the first turn has no text the set is selected at the first that has, behind what was called before."""
     request = RouteRequest(talk(("", ("map",)), "mail"), budget=Budget(1, 2))
     selection = router.route(_MANY, EMPTY, request, soon())
-    assert (_names(selection), selection.reasons) == (["mail", "map"], (Reason.RETRIEVED, Reason.HISTORY))
+    assert (_names(selection), selection.reasons) == (["map", "mail"], (Reason.HISTORY, Reason.RETRIEVED))
 
 
 def test_route_goes_on_without_an_encoder() -> None:
@@ -273,7 +279,8 @@ def test_route_goes_on_without_an_encoder() -> None:
     assert "mail" in _names(first)
     assert first.mode is again.mode is Mode.LEXICAL
     assert first.rankings is not None
-    assert first.rankings.dense is None
+    assert first.rankings.by_words
+    assert [channel.name for channel in first.rankings.channels] == ["lexical", "names", "keywords"]
 
 
 # A list of 300 tools that was never seen, one of which only its meaning finds.
@@ -292,12 +299,12 @@ def test_route_of_an_unseen_list_returns_by_words() -> None:
         first = router.route(EMPTY, _LONG, _CAR, now())
         assert (first.mode, "automobile" in _names(first)) == (Mode.LEXICAL, False)
         encoder.gate.set()
-        ready = router.embedder.tools(_LONG.tools, digests(*_LONG.tools), range(300), soon())[1]
+        ready = _embedder(router).tools(_LONG.tools, digests(*_LONG.tools), range(300), soon())[1]
         assert ready.all()
         second = router.route(EMPTY, _LONG, replace(_CAR, conversation=talk("car", "a car")), soon())
         assert second.positions[: len(first.positions)] == first.positions
         assert "automobile" in _names(second)
-        assert "automobile" in _names(Router(router.embedder).route(EMPTY, _LONG, _CAR, soon()))
+        assert "automobile" in _names(Router(_embedder(router)).route(EMPTY, _LONG, _CAR, soon()))
 
 
 def test_route_uses_the_vectors_that_are_ready() -> None:
@@ -305,14 +312,15 @@ def test_route_uses_the_vectors_that_are_ready() -> None:
     encoder = GatedEncoder(stops=lambda asked: "number 7:" in asked or "number 290" in asked)
     encoder.synonyms = {"car": "thing"}
     with _router(encoder) as router:
-        router.embedder.tools(_LONG.tools, digests(*_LONG.tools), range(300), now())
+        _embedder(router).tools(_LONG.tools, digests(*_LONG.tools), range(300), now())
         assert encoder.reached.wait(60)
-        router.embedder.questions(["car"], soon())
+        _embedder(router).questions(["car"], soon())
         selection = router.route(EMPTY, _LONG, _CAR, now())
     assert selection.mode is Mode.HYBRID
     assert selection.rankings is not None
-    assert selection.rankings.dense is not None
-    assert 200 <= len(selection.rankings.dense) < 300
+    meaning = selection.rankings.channels[0]
+    assert meaning.name == "hashing"
+    assert 200 <= np.count_nonzero(~np.isnan(meaning.scores)) < 300
 
 
 def test_route_asks_for_the_question_before_the_list() -> None:
@@ -344,7 +352,7 @@ def test_route_of_the_same_question_again_extends_what_words_found() -> None:
         hasty = _names(router.route(EMPTY, _LONG, _CAR, now()))
         assert "automobile" not in hasty
         encoder.gate.set()
-        router.embedder.tools(_LONG.tools, digests(*_LONG.tools), range(300), soon())
+        _embedder(router).tools(_LONG.tools, digests(*_LONG.tools), range(300), soon())
         again, third = (_names(router.route(EMPTY, _LONG, _CAR, soon())) for _ in range(2))
     assert (again[:3], "automobile" in again) == (hasty, True)
     assert third == again
@@ -355,12 +363,12 @@ def test_route_of_a_history_without_time_is_not_remembered() -> None:
     request = RouteRequest(talk("mail", "weather", "song", "refund", "refund"), budget=_SMALL)
     encoder = GatedEncoder(stops=lambda text: text == "weather")
     with _router(encoder) as router:
-        router.embedder.questions(["mail", "refund"], soon())
+        _embedder(router).questions(["mail", "refund"], soon())
         hasty = router.route(_MANY, EMPTY, request, now())
         assert {"mail", "refund"} <= set(_names(hasty))
         encoder.gate.set()
         calm = router.route(_MANY, EMPTY, request, soon())
-        fresh = Router(router.embedder).route(_MANY, EMPTY, request, soon())
+        fresh = Router(_embedder(router)).route(_MANY, EMPTY, request, soon())
     assert (calm.positions, calm.mode) == (fresh.positions, Mode.HYBRID)
 
 
@@ -380,6 +388,27 @@ def test_route_keeps_a_running_list_when_the_catalogue_changes(router: Router) -
     newer = catalog(tool("news", pinned=True), *changed, encoder=HashingEncoder(), version="newer")
     request = RouteRequest(talk("mail", "mail"), budget=Budget(3, 6))
     assert _names(router.route(newer, EMPTY, request, soon())) == [first[0], first[2], "news"]
+
+
+def test_route_keeps_a_clients_tools_when_the_catalogue_changes(router: Router) -> None:
+    """Of a running list the client's own tools stay where they are, but for one that the catalogue now forbids."""
+    own = catalog(*(tool(name, f"work with one {name}") for name in _NAMES), version="own")
+    request = RouteRequest(talk("mail and map"), budget=Budget(3, 6), source=Source.REGISTRY)
+    offered = catalog(*(tool(name) for name in _NAMES), encoder=_ENCODER)
+    first = _names(router.route(offered, own, request, soon()))
+    newer = catalog(tool("mail", enabled=False), *(tool(n) for n in _NAMES[1:]), encoder=_ENCODER, version="newer")
+    later = replace(request, conversation=talk("mail and map", "map"))
+    assert _names(router.route(newer, own, later, soon())) == [name for name in first if name != "mail"]
+    assert "mail" in first
+
+
+def test_close_ends_the_threads_of_every_encoder() -> None:
+    """A closed router leaves no thread behind."""
+    first, second = Embedder(HashingEncoder()), Embedder(HashingEncoder(name="second"))
+    Router(first, second).close()
+    for embedder in (first, second):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            embedder.questions(["too late"], soon())
 
 
 def test_route_sees_a_changed_catalogue_in_a_new_conversation(router: Router) -> None:

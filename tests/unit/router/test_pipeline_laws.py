@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -27,14 +28,17 @@ from router.types import (
     Source,
     Turn,
 )
-from tests.unit.router.fakes import HashingEncoder, catalog, soon, tool
+from tests.unit.router.fakes import HashingEncoder, catalog, greetings, soon, tool
 
 _WORDS = ("mail", "weather", "refund", "flight", "hotel", "song", "ticket", "map", "天气", "list")
 _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 _ENCODER = HashingEncoder()
 _WITHOUT_CAP = Budget(3, 1_000)
 
+_GREETINGS = ("hello", "hello you", "hello friend")
+
 _words = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(" ".join)
+_questions = _words | _words | _words | st.sampled_from(_GREETINGS)
 _laws = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -91,8 +95,8 @@ def worlds(draw: st.DrawFn, budget: Budget | None = None, *, forced: bool = Fals
     own = catalog(*(tool(name, draw(_words), fixed=name in fixed) for name in listed), version="own")
     everything = [*both, *own.by_name, "unknown"]
     calls = st.lists(st.sampled_from(everything), max_size=2).map(tuple)
-    first = draw(st.builds(Turn, _words, calls))
-    later = draw(st.lists(st.builds(Turn, _words | st.just(""), calls), min_size=1, max_size=7))
+    first = draw(st.builds(Turn, _questions, calls))
+    later = draw(st.lists(st.builds(Turn, _questions | st.just(""), calls), min_size=1, max_size=7))
     initial = draw(st.integers(1, 4))
     request = RouteRequest(
         Conversation((first, *later)),
@@ -110,6 +114,14 @@ def worlds(draw: st.DrawFn, budget: Budget | None = None, *, forced: bool = Fals
 
 def _budgeted(selection: Selection) -> int:
     return sum(reason in _BUDGETED for reason in selection.reasons)
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Iterator[Embedder]:
+    """An embedder that knows greetings, to which nothing of the catalogue is added."""
+    made = Embedder(_ENCODER, small_talk=greetings(_ENCODER))
+    yield made
+    made.close()
 
 
 @_laws
@@ -196,8 +208,8 @@ def test_the_forbidden_is_never_in(embedder: Embedder, world: World) -> None:
     selection = world.route(Router(embedder), world.request)
     assert forbidden.isdisjoint(selection.positions)
     assert selection.rankings is not None
-    for ranked in (selection.rankings.fused, selection.rankings.lexical, selection.rankings.dense):
-        assert ranked is None or forbidden.isdisjoint(ranked.ids.tolist())
+    assert forbidden.isdisjoint(selection.rankings.fused.ids.tolist())
+    assert forbidden.isdisjoint(selection.rankings.rows.tolist())
 
 
 @_laws

@@ -17,4 +17,4 @@ def test_conversation_has_text_when_a_turn_has(texts: tuple[str, ...], *, has_te
 
 def test_ranked_list_has_the_length_of_its_ids() -> None:
     """The length of a ranked list is how many it lists."""
-    assert len(RankedList(np.arange(3), np.zeros(3, dtype=np.float32), 0.0)) == 3
+    assert len(RankedList(np.arange(3), np.zeros(3, dtype=np.float32))) == 3

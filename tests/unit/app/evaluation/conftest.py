@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from app.encoders.readers import Reader
 from app.evaluation import dataset, summary
-from app.evaluation.replay import Reader, Reference, Replay, catalog_of, routing_of
+from app.evaluation.replay import Reference, Replay, catalog_of, routing_of
 from app.evaluation.results import DatasetRun, Run
 from app.routing import Options
 from app.settings import SelectSettings, Settings

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.encoders.readers import Reader
 from app.evaluation import dataset, summary
 from app.evaluation.dataset import Dataset
-from app.evaluation.replay import Reader, Replay, catalog_of, routing_of
+from app.evaluation.replay import Replay, catalog_of, routing_of
 from app.evaluation.results import Summary
 from app.routing import Options
 from app.settings import Settings

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from router.embed import use
+from router.embed.reading import examine, probes
 from router.embed.use import EmbeddedEncoder
 from router.errors import EncoderError
 from router.types import Vectors
@@ -13,15 +14,17 @@ from router.types import Vectors
 
 def test_encode_gives_unit_vectors(embedded: EmbeddedEncoder) -> None:
     """Every text has one row of length one; a lone surrogate, an empty and a long text too."""
-    vectors = embedded.encode_query(["Send a mail", "天气", "", "half \ud83d", "long " * 2_000])
-    assert vectors.shape == (5, embedded.dimension)
-    assert vectors.dtype == np.float32
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    for encode in (embedded.encode_query, embedded.encode_document):
+        vectors = encode(["Send a mail", "天气", "", "half \ud83d", "long " * 2_000])
+        assert vectors.shape == (5, embedded.dimension)
+        assert vectors.dtype == np.float32
+        assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
 def test_encode_of_nothing_has_the_right_shape(embedded: EmbeddedEncoder) -> None:
     """No texts give no rows."""
-    assert embedded.encode_query([]).shape == (0, embedded.dimension)
+    for encode in (embedded.encode_query, embedded.encode_document):
+        assert encode([]).shape == (0, embedded.dimension)
 
 
 @pytest.mark.parametrize(
@@ -29,15 +32,61 @@ def test_encode_of_nothing_has_the_right_shape(embedded: EmbeddedEncoder) -> Non
 )
 def test_encode_knows_meaning_across_languages(embedded: EmbeddedEncoder, question: str) -> None:
     """A question in any of four languages is nearer to the forecast than to the payment."""
-    weather, payment, asked = embedded.encode_query(["get weather forecast", "refund a payment", question])
+    weather, payment = embedded.encode_document(["get weather forecast", "refund a payment"])
+    (asked,) = embedded.encode_query([question])
     assert asked @ weather > asked @ payment
 
 
 def test_encode_does_not_depend_on_its_company(embedded: EmbeddedEncoder) -> None:
     """A text has the same vector alone and among others, but for rounding."""
     texts = ["Send a mail to Bob", "日历", "List the open pull requests of this repository, newest first"]
-    alone = np.concatenate([embedded.encode_query([text]) for text in texts])
-    assert np.allclose(embedded.encode_document(texts), alone, atol=1e-6)
+    for encode in (embedded.encode_query, embedded.encode_document):
+        assert np.allclose(encode(texts), np.concatenate([encode([text]) for text in texts]), atol=1e-6)
+
+
+def test_documents_are_as_the_model_gives_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The map is for questions: a tool has the model's own vector, to the bit, and a question has another."""
+    rows = np.eye(2, use.DIMENSION, dtype=np.float32)
+
+    class Given:
+        def __init__(self, *, threads: int) -> None:
+            assert threads == 1
+
+        def encode(self, texts: list[str]) -> Vectors:
+            return rows[: len(texts)]
+
+    monkeypatch.setattr(use, "USE", Given)
+    encoder = EmbeddedEncoder()
+    assert (encoder.encode_document(["a", "b"]) == rows).all()
+    moved = encoder.encode_query(["a", "b"])
+    assert (np.einsum("ij,ij->i", moved, rows) < 0.999).all()
+    assert np.allclose(np.linalg.norm(moved, axis=1), 1, atol=1e-6)
+
+
+@pytest.mark.parametrize("language", ["en", "zh", "ja", "ko", "ru", "ar", "th"])
+def test_questions_are_moved_towards_their_tools(embedded: EmbeddedEncoder, language: str) -> None:
+    """As a question, a text tells its tool from the wrong ones at least as often as it does as a tool's text."""
+    asked, told = (probes()[kind][language] for kind in ("questions", "descriptions"))
+    tools = embedded.encode_document(told)
+
+    def told_apart(vectors: Vectors) -> int:
+        scores = vectors @ tools.T
+        return int((np.diagonal(scores)[:, np.newaxis] > scores).sum())
+
+    assert told_apart(embedded.encode_query(asked)) > told_apart(embedded.encode_document(asked))
+
+
+def test_reading_of_the_embedded_encoder(embedded: EmbeddedEncoder) -> None:
+    """It reads the four languages of the house into one another, and nothing in Devanagari."""
+    reading = examine(embedded)
+    read = ("latin", "han", "kana", "hangul")
+    assert all(reading.of({one: 1.0}, {other: 1.0}) > 0.9 for one in read for other in read)
+    assert all(reading.of({"devanagari": 1.0}, {other: 1.0}) < 0.2 for other in (*read, "devanagari"))
+
+
+def test_name_is_a_word(embedded: EmbeddedEncoder) -> None:
+    """Its scores are shown under a short name."""
+    assert embedded.name == "use"
 
 
 def test_key_names_the_dimension(embedded: EmbeddedEncoder) -> None:
