@@ -51,6 +51,10 @@ RUNS ?= default
 eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="folder …", RUNS="default two=two.yaml")
 	$(BIN)/python -m bench.quality $(addprefix --run ,$(RUNS)) --out docs/benchmarks/retrieval-quality.md $(wildcard $(DATA))
 
+.PHONY: bench-flood
+bench-flood: setup ## measure what a flood of tools does to the list, and the limit against it (2 minutes)
+	$(BIN)/python -m bench.flood
+
 .PHONY: check
 check: setup ## format, lint, types, import contracts, container files
 	$(BIN)/ruff format --check .

@@ -149,7 +149,9 @@ class Routing:
             conversation=parsed.conversation,
             forced=parsed.forced,
             grants=Grants(self._settings.safety.allow, options.tags),
-            budget=Budget(k, k) if k else Budget(select.initial, select.max),
+            budget=Budget(
+                k or select.initial, k or select.max, select.max_source_share, frozenset(select.trusted_sources)
+            ),
             floor=select.floor,
             source=self._settings.tools.source,
             owner=owner,

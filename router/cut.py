@@ -2,13 +2,17 @@
 
 Laws: invariants stand on top of the budget and are never trimmed. Rank decides membership, never order: the
 first set stands in the order of the pool (the client's, then the catalogue's), what comes later is appended.
-Nothing is removed and nothing moves until the cap; over the cap the set is selected once anew.
+Nothing is removed and nothing moves until the cap; over the cap the set is selected once anew. However many tools one
+source floods the catalogue with, they have no more of the budget than its share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from router.catalog import Pool
 from router.types import Budget, Mask, RankedList, Reason, Source
@@ -40,7 +44,12 @@ class Held:
     @property
     def budgeted(self) -> int:
         """Count the tools that use up the budget."""
-        return sum(reason in _BUDGETED for reason in self.reasons)
+        return len(budgeted(self.order, self.reasons))
+
+
+def budgeted(positions: Iterable[int], reasons: Iterable[Reason]) -> set[int]:
+    """Give the positions that use up the budget."""
+    return {position for position, reason in zip(positions, reasons, strict=True) if reason in _BUDGETED}
 
 
 def invariants(pool: Pool, permitted: Mask, source: Source, budget: Budget) -> dict[int, Reason]:
@@ -56,6 +65,26 @@ def invariants(pool: Pool, permitted: Mask, source: Source, budget: Budget) -> d
 def history(pool: Pool, called: Iterable[str], permitted: Mask) -> dict[int, Reason]:
     """Give the tools that were called."""
     return dict.fromkeys(_callable(pool, called, permitted), Reason.HISTORY)
+
+
+def source_slots(budget: Budget, slots: int) -> int:
+    """Give how many of a list's slots one source can have: its share, rounded, and one at least."""
+    return max(1, int(budget.source_share * slots + 0.5))
+
+
+def within_share(pool: Pool, ranked: RankedList, held: Mapping[int, Reason], budget: Budget, slots: int) -> RankedList:
+    """Leave out what comes when its source has had its share of `slots`; what is held counts as far as it is chosen."""
+    if budget.source_share >= 1:
+        return ranked
+    most = source_slots(budget, slots)
+    taken = Counter(pool.tool(position).source for position in budgeted(held, held.values()))
+    within = np.ones(len(ranked), dtype=np.bool_)
+    for place, position in enumerate(ranked.ids.tolist()):
+        source = pool.tool(position).source
+        if source and source not in budget.trusted and position not in held:
+            within[place] = taken[source] < most
+            taken[source] += 1
+    return RankedList(ranked.ids[within], ranked.scores[within])
 
 
 def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Budget) -> Held:

@@ -200,7 +200,9 @@ class _Run:
     def _first(self, ranked: Rankings, turn: int) -> Held:
         called = [name for earlier in self.turns[:turn] for name in earlier.calls]
         kept = cut.history(self.pool, called, self.permitted) | self.kept
-        return cut.initial(self.pool, ranked.fused, kept, self.request.budget)
+        budget = self.request.budget
+        fused = cut.within_share(self.pool, ranked.fused, kept, budget, budget.initial)
+        return cut.initial(self.pool, fused, kept, budget)
 
     def _without_catalogue(self, ranked: Rankings, turn: int) -> Held:
         """Give a first set for a question that needs no tool: of a client's long list the best, as ever."""
@@ -210,13 +212,17 @@ class _Run:
 
     def _grown(self, held: Held, ranked: Rankings, turn: int) -> Held:
         most = self.request.budget.most
-        fresh = cut.newcomers(held, ranked.fused)
+        fresh = self._newcomers(held, ranked)
         grown = cut.filled(held, self.pool, fresh, most)
         leads = bool(fresh) and fresh[0] == int(ranked.fused.ids[0])
         if leads and fresh[0] not in grown.order:  # no room for the very best: select anew
             held = self._first(ranked, turn)
-            grown = cut.filled(held, self.pool, cut.newcomers(held, ranked.fused), most)
+            grown = cut.filled(held, self.pool, self._newcomers(held, ranked), most)
         return grown
+
+    def _newcomers(self, held: Held, ranked: Rankings) -> list[int]:
+        budget, there = self.request.budget, dict(zip(held.order, held.reasons, strict=True))
+        return cut.newcomers(held, cut.within_share(self.pool, ranked.fused, there, budget, budget.most))
 
     def _unsearched(self) -> Held:
         order = tuple(sorted(self.kept))
@@ -261,7 +267,8 @@ class _Run:
             sorted(request.kinds),
             request.source,
             request.floor,
-            (request.budget.initial, request.budget.most),
+            (request.budget.initial, request.budget.most, request.budget.source_share),
+            sorted(request.budget.trusted),
         )
         running = xxhash.xxh3_128(repr(scope).encode())
         keys = []

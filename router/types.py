@@ -57,6 +57,7 @@ class Reason(StrEnum):
     RETRIEVED = "retrieved"
     GROWN = "grown"
     OVER_BUDGET = "over budget"
+    SOURCE_SHARE = "its source has its share"
     IRRELEVANT = "the question needs no tool"
     NOT_PERMITTED = "not permitted"
     DISABLED = "disabled"
@@ -135,10 +136,16 @@ class Grants:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tools: `initial` for a conversation's first turn, growing to `most`."""
+    """How many tools: `initial` for a conversation's first turn, growing to `most`.
+
+    A source of the catalogue that is not one of `trusted` has at most the share `source_share` (0 to 1) of either, but
+    for what is always kept.
+    """
 
     initial: int = 12
     most: int = 20
+    source_share: float = 1.0
+    trusted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

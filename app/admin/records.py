@@ -2,25 +2,29 @@
 
 An entry is a full record, `{"tool": {...}, "tags": [...], ...}`, or a bare OpenAI tool object. The tool object is
 kept byte for byte. What could be read in two ways is refused, so that the gateway and a provider never differ about a
-name or a risk. Nothing is fetched: a schema's own schema is one of the published ones, or the record is refused.
+name or a risk; and so is text that people do not see (`hidden`). Nothing is fetched: a schema's own schema is one of
+the published ones, or the record is refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 import msgspec
 
+from app.admin import hidden
 from app.errors import BadRequest, InvalidRecords, Problem
 from app.wire import members, tool_object
 from router.types import Kind, Risk, Tool
 
 NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 MAX_ENTRIES = 100_000
+_SHOWN = 3  # places of hidden text that a reason names
 # What `$schema` may say. The validator would look up any other address on the network.
 DIALECTS = (
     "https://json-schema.org/draft/2020-12/schema",
@@ -77,6 +81,7 @@ def read(raw: bytes) -> Tool:
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidEntry(str(error)) from error
     tool = _definition(bytes(record.tool))
+    _refuse_hidden(hidden.in_value(record.source, "source"))
     return replace(
         tool,
         tags=_words(record.tags, "tags"),
@@ -149,6 +154,8 @@ def changed(tool: Tool, body: bytes) -> Tool:
     edits: dict[str, Any] = {name: getattr(values, name) for name in fields if name != "tool"}
     for name in {"tags", "keywords", "examples"} & edits.keys():
         edits[name] = _words(edits[name], name)
+    if "source" in edits:
+        _refuse_hidden(hidden.in_value(edits["source"], "source"))
     if "tool" in fields:
         fresh = _definition(fields["tool"].raw)
         edits |= {
@@ -201,6 +208,7 @@ def _checked(raw: bytes) -> Tool:
     inner = outer[tool.kind].raw
     _members(inner)
     _check(tool, msgspec.json.decode(inner))
+    _refuse_hidden(hidden.in_json(raw))
     return replace(tool, marker=None, fixed=False)
 
 
@@ -228,7 +236,17 @@ def _check_schema(schema: object) -> None:
         raise InvalidEntry(f"parameters is not a valid JSON Schema: {text[:300]}") from error
 
 
+def _refuse_hidden(found: Iterator[str]) -> None:
+    try:
+        *shown, more = *islice(found, _SHOWN), next(found, None)
+    except RecursionError as error:
+        raise InvalidEntry("it is nested too deeply") from error
+    if shown:
+        raise InvalidEntry(f"text that people do not see: {'; '.join(shown)}{'; and more' if more else ''}")
+
+
 def _words(values: list[str], field: str) -> tuple[str, ...]:
+    _refuse_hidden(hidden.in_value(values, field))
     stripped = [value.strip() for value in values]
     if not all(stripped):
         raise InvalidEntry(f"{field}: holds an empty text")

@@ -178,7 +178,7 @@ def decision(explained: Explained, *, off: bool = False, limit: int | None = Non
         pool = Pool(pool.own, EMPTY)
     left = off or not explained.routable or not explained.selection.tools
     selection = _untouched(pool, explained.selection) if left else explained.selection
-    rows = explain.candidates(pool, selection, request.grants, request.kinds)
+    rows = explain.candidates(pool, selection, request.grants, request.kinds, request.budget)
     changed = selection.changed and not left
     return {
         "query": [

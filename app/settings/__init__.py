@@ -148,6 +148,14 @@ class SelectSettings(_Section):
 
     initial: int = Field(12, ge=1, le=128, description="Tools chosen at the first turn of a conversation.")
     max: int = Field(20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew.")
+    max_source_share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="At most this share of a list's tools come from one source of the catalogue, rounded, and one at "
+        "least. 1.0: no limit.",
+    )
+    trusted_sources: tuple[str, ...] = Field((), description="Sources that select.max_source_share does not limit.")
     floor: bool = Field(
         True,
         description="Add nothing of the catalogue to a question that needs no tool, such as small talk. "

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.admin.asking import clear, client_for, refused
+from tests.conftest import StartGateway
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
 from tests.support.upstream import Upstream
@@ -289,3 +290,16 @@ def test_route_refuses_what_is_no_chat_request(stocked: GatewayProcess, body: by
     """What the gateway would pass unread is here 400 with the reason."""
     answer = stocked.admin("POST", "/admin/route", content=body)
     refused(answer, 400, "invalid_request", "not a chat request that can be routed: .")
+
+
+def test_route_limits_a_source_and_says_so(shared_gateway: StartGateway) -> None:
+    """Twenty tools of one source get a fifth of ten slots; those of a trusted source are not limited."""
+    gateway = shared_gateway(SELECT__MAX_SOURCE_SHARE="0.2", SELECT__TRUSTED_SOURCES='["ours"]')
+    flood = [tools.function(f"contract_{i}", f"{QUESTION}, number {i}.") for i in range(20)]
+    ours = [tools.record(tool, source="ours") for tool in tools.distinct(30)]
+    gateway.register([tools.record(tool, source="flood") for tool in flood] + ours)
+    decision = explain(gateway, tools.chat(QUESTION), x_toolfunnel_k="10")
+    assert len(decision["sent"]) == 10
+    assert sum(name.startswith("contract_") for name in decision["sent"]) == 2
+    passed = [row["why"] for row in decision["tools"] if row["name"].startswith("contract_") and not row["chosen"]]
+    assert passed == ["its source has its share"] * 18

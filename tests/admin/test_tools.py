@@ -157,6 +157,16 @@ def test_put_refuses_a_name_that_providers_refuse(admin: httpx.Client, name: str
     refused(answer, 400, "invalid_request", r"\^\[a-zA-Z0-9_-\]\{1,64\}\$")
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_text_that_people_do_not_see_is_refused(admin: httpx.Client, method: str) -> None:
+    """A tag character in a description is 400 with field, code point and place, and nothing is stored."""
+    admin.put("/admin/tools/get_weather", json={"tool": WEATHER})
+    hiding = tools.function("get_weather", "The weather.\U000e0041")
+    answer = admin.request(method, "/admin/tools/get_weather", json={"tool": hiding})
+    refused(answer, 400, "invalid_request", r"function\.description has U\+E0041 \(tag .*\) at character 13$")
+    assert admin.get("/admin/tools/get_weather").json() == {"tool": WEATHER, **DEFAULTS}
+
+
 def test_put_refuses_an_empty_name(admin: httpx.Client) -> None:
     """A tool needs a name."""
     refused(admin.put("/admin/tools/x", json={"tool": tools.function("")}), 400, "invalid_request", "no name")

@@ -93,3 +93,12 @@ def test_p11_p12_the_log_holds_nothing_confidential(risky_gateway: GatewayProces
     risky_gateway.post(body, x_toolfunnel_k="SECRET-option")
     assert "SECRET" not in risky_gateway.log
     assert "Traceback" not in risky_gateway.log
+
+
+def test_safety_a_clients_own_tools_are_relayed_whatever_they_hide(
+    bare_gateway: GatewayProcess, upstream: Upstream
+) -> None:
+    """Hidden text is refused in the catalogue alone: a client's own list reaches the provider byte for byte."""
+    own = [tools.function("mine", "a\u200b\U000e0041\x1b[8m <!-- b -->" + " " * 500)]
+    bare_gateway.post(body := tools.chat("hello", tools=own))
+    assert upstream.last.body == tools.encoded(body)

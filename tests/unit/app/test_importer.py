@@ -153,3 +153,13 @@ def test_file_that_may_not_be_read_is_said_plainly(tmp_path: Path) -> None:
         read_files([tmp_path / "x.json"])
     with pytest.raises(ImportFailed, match="File name too long"):
         read_files([tmp_path / f"{'x' * 300}.json"])
+
+
+def test_read_files_refuses_text_that_people_do_not_see(tmp_path: Path) -> None:
+    """Hidden characters are told with file, entry, tool, field and place, escaped in JSON and YAML or not."""
+    shown = r": tool: text that people do not see: function.description has U+200B (zero width space) at character 2"
+    escaped = '{"type":"function","function":{"name":"a","description":"b\\u200b"}}'
+    assert refusal(tmp_path / "a.json", escaped) == [f", entry 1 (a){shown}"]
+    yaml = '- {type: function, function: {name: a, description: "b\\u200b"}}\n'
+    assert refusal(tmp_path / "a.yaml", yaml) == [f", entry 1 (a){shown}"]
+    assert refusal(tmp_path / "b.yaml", yaml.replace("\\u200b", "\u200b")) == [f", entry 1 (a){shown}"]
