@@ -20,7 +20,7 @@ from app.wire import chat
 from router.catalog import EMPTY, Catalog, Pool
 from router.memory import Lru
 from router.pipeline import Router
-from router.types import Budget, Grants, RouteRequest, Selection
+from router.types import Budget, Grants, RouteRequest, Selection, Source
 
 _log = structlog.get_logger()
 _EXPLAIN_S = 5.0
@@ -152,11 +152,18 @@ class Routing:
             budget=Budget(
                 k or select.initial, k or select.max, select.max_source_share, frozenset(select.trusted_sources)
             ),
-            floor=select.floor,
+            floor=select.floor and not self._needs_tools(parsed),
             source=self._settings.tools.source,
             owner=owner,
             kinds=parsed.kinds,
         )
+
+    def _needs_tools(self, parsed: chat.ChatRequest) -> bool:
+        """Tell whether a request cannot do without tools of the catalogue, whatever is asked.
+
+        Where the client's own are set aside, none at all would be left, and a list is never made empty.
+        """
+        return parsed.demanding or (self._settings.tools.source is Source.REGISTRY and parsed.tools is not None)
 
     def _own(self, request: chat.ChatRequest) -> Catalog:
         """Read the client's tool list, once for all requests that carry the same bytes."""

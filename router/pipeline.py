@@ -165,7 +165,7 @@ class _Run:
             available=int(offered.sum()),
             tokens_before=int(tokens[offered].sum()),
             tokens_after=int(tokens[list(held.order)].sum()),
-            query=self.search.asked(self.last),
+            query=self.search.sought(self.last) if rankings else self.search.asked(self.last),
             relevance=margin,
             rankings=rankings,
             timings_ms={"route": route_ms},

@@ -12,6 +12,11 @@ from router.types import Conversation, RoutingQuery
 DECAY = (1.0, 0.5)
 
 
+def text_of(conversation: Conversation, turn: int) -> str:
+    """Give what the user said at a turn, as far as it is searched with."""
+    return clipped(conversation.turns[turn].text)
+
+
 def at_turn(conversation: Conversation, turn: int) -> RoutingQuery:
     """Give the query for turn number `turn` (from 0), from it and the turns before it that have text."""
     newest: list[str] = []

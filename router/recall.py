@@ -3,7 +3,8 @@
 Laws. A *settled* set follows from catalogue, grants and request alone; for the same catalogue it may be used whenever
 it is asked for. Any other (in haste, with a forced tool, or over an older catalogue) counts only where the conversation
 shows that it was sent: it went on after it. A set that was found before all vectors were there is extended when it is
-asked for again: what was sent stays, and what meaning finds comes behind it. What a caller may no longer be offered is gone.
+asked for again: what was sent stays, and what meaning finds comes behind it. What a caller may no longer be offered is
+gone.
 """
 
 from __future__ import annotations

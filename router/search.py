@@ -125,6 +125,21 @@ class Search:
         """Give what is searched with at a turn."""
         return query.at_turn(self._request.conversation, turn)
 
+    def sought(self, turn: int) -> RoutingQuery:
+        """Give what is searched with at a turn; an earlier turn that needed no tool says nothing about it."""
+        asked = self.asked(turn)
+        idle = {
+            said
+            for number in range(turn)
+            if (said := query.text_of(self._request.conversation, number)) in asked.texts[1:]
+            and (margin := self.margin(number)) is not None
+            and margin < 0
+        }
+        kept = [
+            pair for i, pair in enumerate(zip(asked.texts, asked.weights, strict=True)) if not i or pair[0] not in idle
+        ]
+        return RoutingQuery(tuple(said for said, _ in kept), tuple(weight for _, weight in kept))
+
     def found(self, turn: int) -> tuple[Rankings | None, float | None]:
         """Give rankings and margin of a turn as far as they were asked for."""
         return self._ranked.get(turn), self._margins.get(turn)
@@ -154,7 +169,7 @@ class Search:
         return self._margins[turn]
 
     def _rank(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> Rankings:
-        asked = self.asked(turn)
+        asked = self.sought(turn)
         words = lexical.measure(asked, self.pool)
         bm25 = fuse.standing(words.bm25, self._permitted)
         hits = [position for position in lexical.keyword_hits(asked, self.pool) if self._permitted[position]]

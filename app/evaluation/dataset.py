@@ -104,9 +104,10 @@ def read(folder: Path, *, queries: Path | None = None, tags: bool = False) -> Da
     found = list(_tools(path, problems, tags=tags))
     if not found and not problems:
         problems.append(f"{path}: it holds no tools")
-    groups = _groups([name for name, _ in found], _equivalent(folder / "equiv.json", problems))
+    same = _equivalent(folder / "equiv.json", problems)
+    groups = _groups([name for name, _ in found], same)
     _refuse(problems)
-    asked = _queries(queries or folder / "queries.jsonl", groups, problems)
+    asked = _queries(queries or folder / "queries.jsonl", _meant(groups, same), problems)
     _refuse(problems)
     return Dataset(folder.resolve().name, tuple(tool for _, tool in found), tuple(groups.values()), asked)
 
@@ -120,7 +121,7 @@ def read_about(tools: Sequence[Tool], name: str, queries: Path, equivalent: Path
     problems: list[str] = []
     same = {} if equivalent is None else _equivalent(equivalent, problems)
     groups = _groups([tool.name for tool in tools], same)
-    asked = _queries(queries, groups, problems)
+    asked = _queries(queries, _meant(groups, same), problems)
     _refuse(problems)
     return Dataset(name, tuple(tools), tuple(groups.values()), asked)
 
@@ -139,10 +140,8 @@ def _tools(path: Path, problems: list[str], *, tags: bool) -> Iterator[tuple[str
     return _entries(path, _ToolLine, entry, problems)
 
 
-def _queries(path: Path, groups: Mapping[str, int], problems: list[str]) -> tuple[Query, ...]:
+def _queries(path: Path, groups: dict[str, int], problems: list[str]) -> tuple[Query, ...]:
     def entry(line: _QueryLine) -> Query:
-        if unknown := [name for name in line.gold if name not in groups]:
-            raise ValueError(f"there is no tool {unknown[0]!r} that its gold could mean")
         turns = _turns(line.messages)
         last = max((i for i, message in enumerate(turns) if message.get("role") == "user"), default=-1)
         if last < 0:
@@ -150,7 +149,9 @@ def _queries(path: Path, groups: Mapping[str, int], problems: list[str]) -> tupl
         earlier = any(message.get("role") == "user" for message in turns[:last])
         body, before = _body(turns), _body(turns[:last]) if earlier else None
         texts = tuple(turn.text for turn in chat.parse(body).conversation.turns)
-        gold = dict.fromkeys(groups[name] for name in line.gold)
+        absent = (name for name in dict.fromkeys(line.gold) if name not in groups)
+        nowhere = {name: -1 - number for number, name in enumerate(absent)}  # wanted, and never found
+        gold = dict.fromkeys((groups | nowhere)[name] for name in line.gold)
         return Query(line.id, texts, body, before, tuple(gold), line.lang or "", line.category or "", line.split or "")
 
     told = len(problems)
@@ -197,6 +198,12 @@ def _groups(ids: Sequence[str], equivalent: Mapping[str, str]) -> dict[str, int]
     """Number the groups of the tools; one that has none is its own, under a name that may be a group's, too."""
     numbers: dict[str, int] = {}
     return {name: numbers.setdefault(equivalent.get(name, name), len(numbers)) for name in ids}
+
+
+def _meant(groups: dict[str, int], equivalent: Mapping[str, str]) -> dict[str, int]:
+    """Give the groups that a question can name: by a tool, and by what is equivalent to one and is no tool here."""
+    labels = {equivalent.get(name, name): group for name, group in groups.items()}
+    return {name: labels[label] for name, label in equivalent.items() if label in labels} | groups
 
 
 def _turns(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

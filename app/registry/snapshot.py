@@ -80,8 +80,11 @@ class Snapshots:
 
     @property
     def ready(self) -> bool:
-        """Whether the catalogue is loaded and embedded, but for tools that the encoder cannot take."""
-        return self.loaded and not any(self._waiting(key, 1) for key in self._wanted)
+        """Whether the catalogue is loaded and embedded, but for tools that the encoder cannot take.
+
+        While new encoders embed, those in force before keep it ready.
+        """
+        return self.loaded and not any(self._waiting(key, 1) for key in self._serving)
 
     async def start(self) -> None:
         """Load the catalogue, then follow the registry in the background."""

@@ -20,6 +20,10 @@ from router.types import Conversation, Kind, Tool, Turn
 _READ_KEYS = frozenset({"messages", "tools", "tool_choice", "functions", "function_call"})
 
 
+# A request that says one of these and has no tools is refused by providers.
+_NEED_TOOLS = ("tool_choice", "function_call", "parallel_tool_calls")
+
+
 class Unreadable(ValueError):
     """The body is not one to route; it goes out as it came."""
 
@@ -33,7 +37,8 @@ class ChatRequest:
     """A request as far as routing reads it, and its untouched bytes.
 
     `list_key` says where the client's tools are (or would be): `tools` or `functions`. `tools` is that list's raw
-    bytes, None where there is none. `routable` is False where the tool list must stay as it is.
+    bytes, None where there is none. `routable` is False where the tool list must stay as it is. `demanding`: a
+    request that must have tools, since it asks for a call or speaks about tools that it leaves to the catalogue.
     """
 
     body: bytes
@@ -43,6 +48,7 @@ class ChatRequest:
     span: tuple[int, int] | None
     forced: tuple[str, ...]
     routable: bool
+    demanding: bool
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -93,6 +99,7 @@ def parse(body: bytes) -> ChatRequest:
         span=(place.start, place.end) if place else None,
         forced=_forced(choice),
         routable=not (both or empty or choice == "none"),
+        demanding=choice == "required" or (place is None and any(_stands(found, name) for name in _NEED_TOOLS)),
     )
 
 
@@ -147,6 +154,10 @@ def _marked(tools: Sequence[Tool], own: Sequence[Tool]) -> list[bytes]:
 
 def _raw(member: members.Member | None) -> bytes | None:
     return None if member is None else member.raw
+
+
+def _stands(found: dict[str, members.Member], key: str) -> bool:
+    return key in found and found[key].raw != b"null"
 
 
 def _list(found: dict[str, members.Member], key: str) -> members.Member | None:

@@ -18,6 +18,7 @@ from router.types import Encoder, Vectors
 
 _NEAREST = 3
 _READABLE = 0.5  # an encoder judges what it reads at least so well
+_APART = 2.0  # deviations; an encoder to which small talk and requests are more alike cannot tell them apart
 _FEW = 4  # of so many exemplars one stands for them where all would take too long
 
 
@@ -41,25 +42,26 @@ class SmallTalk:
 
 
 def learn(encoder: Encoder, reading: Reading) -> SmallTalk | None:
-    """Measure small talk in the languages that the encoder reads; None where it reads none.
+    """Measure small talk in the languages that the encoder is known to read.
+
+    None where it reads none, or cannot tell small talk from requests.
 
     Raises:
         EncoderError: The exemplars could not be encoded.
     """
     requests, talk = _texts()
-    read = [lang for lang in talk if reading.of(script := {LANGUAGES.get(lang, "latin"): 1.0}, script) >= _READABLE]
-    asked = [text for lang in read for text in requests.get(lang, ())]
-    said = [text for lang in read for text in talk[lang]]
-    if not asked:
+    read = [lang for lang, script in LANGUAGES.items() if reading.of({script: 1.0}, {script: 1.0}) >= _READABLE]
+    asked = [text for lang in read for text in requests[lang]]
+    said = [text for lang in read for text in talk.get(lang, ())]
+    if not said:
         return None
     vectors = encoder.encode_query(said)
     among = vectors @ vectors.T
     np.fill_diagonal(among, -1.0)
-    return SmallTalk(
-        vectors=vectors,
-        to_requests=float(_similarity(encoder.encode_query(asked) @ vectors.T).mean()),
-        to_itself=float(_similarity(among).mean()),
-    )
+    near, itself = _similarity(encoder.encode_query(asked) @ vectors.T), _similarity(among)
+    if itself.mean() - near.mean() < _APART * near.std():
+        return None
+    return SmallTalk(vectors, to_requests=float(near.mean()), to_itself=float(itself.mean()))
 
 
 def _similarity(scores: Vectors) -> Vectors:
