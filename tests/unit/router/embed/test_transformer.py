@@ -161,12 +161,15 @@ def test_broken_folder_is_refused(tmp_path: Path) -> None:
         TransformerEncoder(str(tmp_path))
 
 
-def test_failure_of_the_model_is_an_encoder_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, TypeError])
+def test_failure_of_the_model_is_an_encoder_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
     """Whatever torch raises is told in the core's words."""
     encoder = TransformerEncoder(str(save_bert_cls(tmp_path)))
 
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("out of memory")
+        raise error("out of memory")
 
     monkeypatch.setattr(encoder.model, "preprocess", fail)
     with pytest.raises(EncoderError, match="model could not encode: out of memory"):

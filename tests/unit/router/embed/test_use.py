@@ -118,3 +118,15 @@ def test_not_a_number_is_an_encoder_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(use, "USE", Broken)
     with pytest.raises(EncoderError, match="not finite"):
         EmbeddedEncoder().encode_query(["text"])
+
+
+def test_failure_of_the_model_is_an_encoder_error(embedded: EmbeddedEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the package raises is told in the core's words."""
+
+    class Broken:
+        def encode(self, texts: list[str]) -> Vectors:
+            raise IndexError(f"{len(texts)} texts are too many")
+
+    monkeypatch.setattr(embedded, "_model", Broken())
+    with pytest.raises(EncoderError, match="use could not encode: 1 texts are too many"):
+        embedded.encode_document(["text"])
