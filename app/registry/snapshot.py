@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 
 import numpy as np
@@ -32,6 +32,7 @@ from router.types import Encoder, Tool, Vectors
 _log = structlog.get_logger()
 
 _AT_ONCE = 64  # as many new tools are embedded before a write returns: about a third of a second
+_AT_ONCE_S = 1.0  # they are waited for so long: a deletion may stand behind this write
 _MANY = 1_000
 _RETRY_S = 5.0
 _RETRY_FAILED_S = 60.0  # a tool that fails alone: its text, or the encoder's limits, must change first
@@ -70,6 +71,7 @@ class Snapshots:
         self._digests: list[str] = []
         self._failed: set[tuple[str, str]] = set()  # encoder and digest
         self._building = asyncio.Lock()
+        self._making: dict[str, asyncio.Task[dict[str, Vectors]]] = {}  # by encoder
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
 
@@ -93,9 +95,10 @@ class Snapshots:
 
     async def stop(self) -> None:
         """End the background work."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._making.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refresh(self) -> None:
         """Take what the registry holds now, unless it is in use already.
@@ -158,18 +161,27 @@ class Snapshots:
         return {key: learned.get(key, {}) | await self._found_by(key, wanted) for key in self._encoders}
 
     async def _found_by(self, key: str, wanted: dict[str, Tool]) -> dict[str, Vectors]:
-        """Give by digest the vectors that are stored, and where few are missing those, made now."""
-        encoder = self._encoders[key]
+        """Give by digest the vectors that are stored, and where few are missing those, if they are made in a moment."""
         found = await self._registry.vectors(key, wanted.keys())
         missing = {digest: tool for digest, tool in wanted.items() if digest not in found}
-        if 0 < len(missing) <= _AT_ONCE:
-            try:
-                fresh = await made(encoder, missing)
-                found |= fresh
-                await self._registry.add_vectors(key, fresh)
-            except (RegistryError, EncoderError) as error:
-                _log.warning("vectors could not be made or stored yet", reason=str(error))
+        if 0 < len(missing) <= _AT_ONCE and key not in self._making:
+            self._making[key] = making = asyncio.create_task(self._made(key, missing))
+            making.add_done_callback(lambda _: self._making.pop(key))
+            with suppress(TimeoutError):  # then they are stored when they come, and `_embed` finds them
+                found |= await asyncio.wait_for(asyncio.shield(making), _AT_ONCE_S)
         return found
+
+    async def _made(self, key: str, tools: dict[str, Tool]) -> dict[str, Vectors]:
+        """Make and store vectors, as many as can be."""
+        fresh: dict[str, Vectors] = {}
+        try:
+            fresh = await made(self._encoders[key], tools)
+            await self._registry.add_vectors(key, fresh)
+        except (RegistryError, EncoderError) as error:
+            _log.warning("vectors could not be made or stored yet", reason=str(error))
+        except Exception:  # noqa: BLE001 - whatever an encoder raises: the change must be shown
+            _log.exception("vectors could not be made; words find the tools")
+        return fresh
 
     def _filled(self, draft: Draft, found: dict[str, dict[str, Vectors]]) -> dict[str, Space]:
         spaces = {key: filled(self._spaces[key], draft, found[key]) for key in self._encoders}
@@ -239,6 +251,8 @@ class Snapshots:
     async def _embed_some(self, key: str, waiting: dict[str, Tool]) -> None:
         """Embed tools and show them: a large catalogue is found by meaning bit by bit."""
         encoder = self._encoders[key]
+        if key in self._making:
+            await asyncio.wait({self._making[key]})  # some of them come by it
         _log.info("embedding tools", encoder=encoder.name, waiting=self.pending)
         learned = await self._registry.vectors(key, waiting.keys())
         missing = {digest: tool for digest, tool in waiting.items() if digest not in learned}

@@ -23,7 +23,7 @@ from router.types import Tool, Vectors
 
 
 class Encoder:
-    """Turns every text into the same vector, and counts them; `broken` or a `poison` word makes it fail."""
+    """Turns every text into the same vector, and counts them; `broken` or a `poison` word raises `error`."""
 
     name = "same"
     key = "same"
@@ -33,12 +33,13 @@ class Encoder:
         self.texts = 0
         self.broken = False
         self.poison = "\0"
+        self.error: Exception = EncoderError("broken")
         self.gate = threading.Event()
         self.gate.set()
 
     def encode(self, texts: list[str]) -> Vectors:
         if self.broken or any(self.poison in text for text in texts):
-            raise EncoderError("broken")
+            raise self.error
         self.gate.wait(10)
         self.texts += len(texts)
         return np.tile(np.asarray([1.0, 0.0], dtype=np.float32), (len(texts), 1))
@@ -162,6 +163,38 @@ async def test_a_broken_encoder_hides_no_change(registry: Registry, snapshots: S
         await snapshots.refresh()
         assert [t.enabled for t in snapshots.catalog.tools] == [False, True]
         assert snapshots.pending == 1
+
+
+async def test_a_fault_of_an_encoder_keeps_no_deleted_tool(
+    registry: Registry, snapshots: Snapshots, encoder: Encoder
+) -> None:
+    """Whatever an encoder raises, a tool that was deleted meanwhile is gone, and the new one is there."""
+    await registry.put([tool("a")])
+    await snapshots.refresh()
+    encoder.broken, encoder.error = True, KeyError("a fault that nobody thought of")
+    await registry.delete("a")
+    await registry.put([tool("b")])
+    await snapshots.refresh()
+    assert [t.name for t in snapshots.catalog.tools] == ["b"]
+    assert snapshots.pending == 1
+
+
+async def test_a_slow_encoder_keeps_no_deleted_tool(
+    registry: Registry, snapshots: Snapshots, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deletion waits for no vector: what is not made in a moment comes by itself, made once."""
+    monkeypatch.setattr(snapshot, "_AT_ONCE_S", 0.01)
+    async with following(snapshots):
+        encoder.gate.clear()
+        await registry.put([tool("a"), tool("b")])
+        await snapshots.refresh()
+        assert snapshots.pending == 2
+        await registry.delete("a")
+        await snapshots.refresh()
+        assert ([t.name for t in snapshots.catalog.tools], encoder.texts) == (["b"], 0)
+        encoder.gate.set()
+        await until(lambda: snapshots.ready)
+    assert encoder.texts == 4
 
 
 async def test_a_vector_that_cannot_be_stored_hides_no_change(
