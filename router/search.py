@@ -247,7 +247,7 @@ class Search:
             turns = (turn, *range(last, turn, -1))
             texts = list(dict.fromkeys(asked for number in turns for asked in self.asked(number).texts))
             for embedder in self._embedders[1:]:
-                embedder.questions(texts, 0.0)  # begun beside the first one
+                embedder.begin(texts, self._deadline)  # beside the first one
             self._vectors = {one.key: one.questions(texts, self._deadline) for one in self._embedders}
             if self._reach.choosable[: len(self.pool.own)].any():
                 own = self._memory.own(self.pool.own, self._embedders, self.asked(last), self._deadline)

@@ -2,23 +2,28 @@
 
 Questions and tools are encoded on two threads of their own, so that a long list of tools never stands before
 a question. A caller waits until its deadline and takes what is ready; the rest is finished in the background
-and is there for the next request. What could not be encoded is tried again when it is next asked for. A
-tool's vector is the mean of two: its summary's and its detail's. A dot product with it is the mean of the two
+and is there for the next request. A question that somebody waits for goes before one that nobody does; that is soon
+given up. What could not be encoded is tried again when it is next asked for; a tool that the encoder refuses, not so
+soon. A tool's vector is the mean of two: its summary's and its detail's. A dot product with it is the mean of the two
 similarities.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from router import text
-from router.embed.reading import EVERYTHING, Reading
+from router.embed.profile import UNKNOWN, Profile
+from router.embed.reading import Reading
 from router.embed.small_talk import SmallTalk
+from router.errors import EncoderError
 from router.memory import Lru
 from router.types import Encoder, Mask, Tool, Vectors
 
@@ -27,6 +32,10 @@ _CHUNK = 4  # tools encoded at a time: about 20 ms, what a waiting question can 
 _URGENT = 4  # texts of one request that go before everything else
 _HISTORY = 256  # texts of one request at most
 _BACKLOG = 5_000  # tools that may wait; more are left to words until there is room
+_ASKED = 2_000  # questions that may
+_GIVEN_UP_S = 1.0  # a question that nobody has waited for so long
+_REFUSED = 4_096  # tools that are remembered as refused
+_REFUSED_S = 60.0
 
 OnLearned = Callable[[dict[str, Vectors]], None]
 
@@ -40,14 +49,23 @@ def tool_vectors(encoder: Encoder, tools: Sequence[Tool]) -> Vectors:
     return mean
 
 
+@dataclass(slots=True)
+class _Question:
+    """A text that waits to be encoded, for somebody who waits until `deadline`."""
+
+    deadline: float
+    urgent: bool
+    started: bool = False
+    done: Future[None] = field(default_factory=Future)
+
+
 class Embedder:
     """Remembers vectors of questions by their text and of tools by their digest. `close()` it."""
 
     def __init__(  # noqa: PLR0913 - all but the first two by name
         self,
         encoder: Encoder,
-        reading: Reading = EVERYTHING,
-        small_talk: SmallTalk | None = None,
+        profile: Profile = UNKNOWN,
         *,
         questions: int = 8_192,
         tools: int = 20_000,
@@ -59,14 +77,16 @@ class Embedder:
         `on_learned` and `on_failed` are called in a thread.
         """
         self.encoder = encoder
-        self.reading = reading
-        self.small_talk = small_talk
+        self.profile = profile
         self.on_learned = on_learned
         self.on_failed = on_failed
         self._closing = False
         self._questions: Lru[str, Vectors] = Lru(questions)
         self._tools: Lru[str, Vectors] = Lru(tools)
+        self._refused: Lru[str, float] = Lru(_REFUSED)
         self._asking: dict[str, Future[None]] = {}
+        self._pending: dict[str, _Question] = {}
+        self._lock = threading.Lock()  # of what is pending
         self._for_questions = ThreadPoolExecutor(1, thread_name_prefix="encode-questions")
         self._for_tools = ThreadPoolExecutor(1, thread_name_prefix="encode-tools")
 
@@ -80,32 +100,48 @@ class Embedder:
         """Name it for people."""
         return self.encoder.name
 
+    @property
+    def reading(self) -> Reading:
+        """Tell what it can read."""
+        return self.profile.reading
+
+    @property
+    def small_talk(self) -> SmallTalk | None:
+        """Tell what small talk is to it."""
+        return self.profile.small_talk
+
     def close(self) -> None:
         """Drop what waits and end the threads."""
         self._closing = True
         self._for_questions.shutdown(wait=True, cancel_futures=True)
         self._for_tools.shutdown(wait=True, cancel_futures=True)
-        for dropped in set(self._asking.values()):
+        for dropped in {*self._asking.values(), *(question.done for question in self._pending.values())}:
             dropped.set_result(None)
         self._asking.clear()
+        self._pending.clear()
+
+    def begin(self, texts: Sequence[str], deadline: float) -> list[Future[None]]:
+        """Have those texts encoded that are not known, for somebody who waits until `deadline`; give what is under way.
+
+        A text is encoded once, however many ask for it.
+        """
+        missing = [text for text in dict.fromkeys(texts) if self._questions.get(text) is None]
+        # A long history must not stand before other callers' questions: only its first texts are urgent.
+        asked = [self._ask(text, deadline, place < _URGENT) for place, text in enumerate(missing[:_HISTORY])]
+        return [question.done for question in asked if question is not None]
 
     def questions(self, texts: Sequence[str], deadline: float) -> dict[str, Vectors]:
         """Give the vectors of the texts that are ready by `deadline` (of `time.perf_counter`)."""
-        known = {t: self._questions.get(t) for t in texts}
-        missing = [t for t, vector in known.items() if vector is None]
-        if missing:
-            # A long history must not stand before other callers' questions: only its first texts are urgent.
-            jobs = [self._submit(self._for_questions, self._encode_question, text) for text in missing[:_URGENT]]
-            jobs += [self._submit(self._for_tools, self._encode_question, text) for text in missing[_URGENT:_HISTORY]]
-            wait_for(jobs, _until(deadline))
-            known |= {t: self._questions.get(t) for t in missing}
-        return {t: vector for t, vector in known.items() if vector is not None}
+        known = {text: vector for text in texts if (vector := self._questions.get(text)) is not None}
+        missing = [text for text in texts if text not in known]
+        wait_for(self.begin(missing, deadline), _until(deadline))
+        return known | {text: vector for text in missing if (vector := self._questions.get(text)) is not None}
 
     def tools(
         self, tools: Sequence[Tool], digests: Sequence[str], order: Sequence[int], deadline: float
     ) -> tuple[Vectors, Mask]:
         """Give `float32[n, d]` and which rows are ready by `deadline`; the unknown are encoded in `order`."""
-        missing = [i for i in order if self._tools.get(digests[i]) is None and digests[i] not in self._asking]
+        missing = [i for i in order if self._tools.get(digests[i]) is None and self._may_be_asked(digests[i])]
         if missing and len(self._asking) < _BACKLOG:
             job: Future[None] = Future()
             self._asking |= dict.fromkeys((digests[i] for i in missing), job)
@@ -128,9 +164,52 @@ class Embedder:
         for digest, vector in vectors.items():
             self._tools.put(digest, vector)
 
-    def _encode_question(self, question: str) -> None:
-        if self._questions.get(question) is None:
-            self._questions.put(question, self.encoder.encode_query([text.gist(question)])[0])
+    def _ask(self, text: str, deadline: float, urgent: bool) -> _Question | None:
+        """Join a text that waits already, or let it wait; None where too many do."""
+        with self._lock:
+            question = self._pending.get(text)
+            if question is None:
+                if len(self._pending) >= _ASKED:
+                    return None
+                question = self._pending[text] = _Question(deadline, urgent)
+                self._submit(self._for_questions if urgent else self._for_tools, self._encode_question, urgent)
+            elif urgent and not question.urgent:
+                question.urgent = True
+                self._submit(self._for_questions, self._encode_question, urgent)
+            question.deadline = max(question.deadline, deadline)
+        return question
+
+    def _encode_question(self, urgent: bool) -> None:
+        """Encode one of those that wait; there is a job for each, and any of them may do it."""
+        found = self._next_question(urgent)
+        if found is None:
+            return
+        asked, question = found
+        try:
+            if self._questions.get(asked) is None:
+                self._questions.put(asked, self.encoder.encode_query([text.gist(asked)])[0])
+        finally:
+            with self._lock:
+                self._pending.pop(asked, None)
+            question.done.set_result(None)
+
+    def _next_question(self, urgent: bool) -> tuple[str, _Question] | None:
+        """Take the first that somebody still waits for, else the first that is there; give up those of long ago."""
+        now = time.perf_counter()
+        with self._lock:
+            for asked, question in list(self._pending.items()):
+                if question.deadline + _GIVEN_UP_S < now and not question.started:
+                    del self._pending[asked]
+                    question.done.set_result(None)
+            waiting = [(a, q) for a, q in self._pending.items() if q.urgent is urgent and not q.started]
+            found = next((one for one in waiting if one[1].deadline >= now), next(iter(waiting), None))
+            if found is not None:
+                found[1].started = True
+        return found
+
+    def _may_be_asked(self, digest: str) -> bool:
+        """Tell whether a tool is neither on its way nor was refused a moment ago."""
+        return digest not in self._asking and (self._refused.get(digest) or 0.0) <= time.perf_counter()
 
     def _submit(self, threads: ThreadPoolExecutor, work: Callable[..., None], *arguments: object) -> Future[None]:
         job = threads.submit(work, *arguments)
@@ -138,7 +217,11 @@ class Embedder:
         return job
 
     def _report(self, job: Future[None]) -> None:
-        if not job.cancelled() and (error := job.exception()) is not None and self.on_failed is not None:
+        if not job.cancelled() and (error := job.exception()) is not None:
+            self._tell(error)
+
+    def _tell(self, error: BaseException) -> None:
+        if self.on_failed is not None:
             self.on_failed(error)
 
     def _encode_tools(self, work: list[tuple[str, Tool]], job: Future[None]) -> None:
@@ -147,9 +230,7 @@ class Embedder:
             for start in range(0, len(work), _CHUNK):
                 if self._closing:
                     return
-                chunk = work[start : start + _CHUNK]
-                vectors = tool_vectors(self.encoder, [tool for _, tool in chunk])
-                for (digest, _), vector in zip(chunk, vectors, strict=True):
+                for digest, vector in self._encode_some(work[start : start + _CHUNK]):
                     self._tools.put(digest, vector)
                     learned[digest] = vector
         finally:
@@ -158,6 +239,28 @@ class Embedder:
             job.set_result(None)
             if learned and self.on_learned is not None:
                 self.on_learned(learned)
+
+    def _encode_some(self, chunk: list[tuple[str, Tool]]) -> list[tuple[str, Vectors]]:
+        """Give vectors by digest; a tool that the encoder refuses keeps back no other.
+
+        Raises:
+            EncoderError: The encoder takes nothing.
+        """
+        try:
+            return list(zip([digest for digest, _ in chunk], self._vectors_of(chunk), strict=True))
+        except EncoderError:
+            self.encoder.encode_document(["ready"])  # else the fault is the encoder's, not a tool's
+        found = []
+        for digest, tool in chunk:
+            try:
+                found.append((digest, self._vectors_of([(digest, tool)])[0]))
+            except EncoderError as error:
+                self._refused.put(digest, time.perf_counter() + _REFUSED_S)
+                self._tell(error)
+        return found
+
+    def _vectors_of(self, chunk: list[tuple[str, Tool]]) -> Vectors:
+        return tool_vectors(self.encoder, [tool for _, tool in chunk])
 
 
 def _until(deadline: float) -> float:

@@ -9,9 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from router import text
+from router.embed import embedder as module
 from router.embed.embedder import Embedder, OnLearned, tool_vectors
+from router.embed.profile import UNKNOWN, measure
 from router.types import Encoder, Vectors
 from tests.unit.router.fakes import (
     BreakingEncoder,
@@ -83,6 +86,66 @@ def test_questions_survive_a_broken_encoder() -> None:
         assert embedder.questions(["one"], soon()).keys() == {"one"}
 
 
+def test_questions_asked_at_once_are_one_job() -> None:
+    """Who asks for a text that is on its way waits for that."""
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder:
+        begun = embedder.begin(["one", "one"], soon())
+        assert embedder.begin(["one"], soon()) == begun
+        encoder.gate.set()
+        assert embedder.questions(["one"], soon()).keys() == {"one"}
+    assert encoder.seen == ["one"]
+
+
+def test_questions_of_long_ago_are_given_up() -> None:
+    """A fresh question does not stand behind one that nobody waits for any more; one that is asked anew is kept."""
+    encoder = GatedEncoder(stops=lambda asked: asked == "slow")
+    with _embedder(encoder) as embedder:
+        embedder.begin(["slow"], soon())
+        assert encoder.reached.wait(60)
+        (stale, kept) = embedder.begin(["stale", "kept"], now() - 60)
+        embedder.begin(["kept"], soon())
+        encoder.gate.set()
+        assert embedder.questions(["fresh"], soon()).keys() == {"fresh"}
+        assert (stale.done(), kept.done()) == (True, True)
+    assert encoder.seen == ["slow", "kept", "fresh"]
+
+
+def test_questions_that_are_waited_for_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One whose deadline has just passed is encoded behind those that can still be in time."""
+    monkeypatch.setattr(module, "_GIVEN_UP_S", 600.0)
+    encoder = GatedEncoder(stops=lambda asked: asked == "slow")
+    with _embedder(encoder) as embedder:
+        embedder.begin(["slow"], soon())
+        assert encoder.reached.wait(60)
+        (late,) = embedder.begin(["late"], now() - 1)
+        embedder.begin(["fresh"], soon())
+        encoder.gate.set()
+        late.result(60)
+    assert encoder.seen == ["slow", "fresh", "late"]
+
+
+def test_a_text_of_a_history_becomes_urgent() -> None:
+    """What waits behind a list of tools comes at once when it is the question of another request."""
+    encoder = GatedEncoder(stops=lambda asked: asked.startswith("tool"))
+    with _embedder(encoder) as embedder:
+        embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())
+        assert encoder.reached.wait(60)
+        embedder.begin(["1", "2", "3", "4", "old"], soon())
+        assert embedder.questions(["old"], soon()).keys() == {"old"}
+    assert encoder.seen.count("old") == 1
+
+
+def test_questions_beyond_the_backlog_are_left_to_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When too many wait, a new one is not taken, and nobody waits for it."""
+    monkeypatch.setattr(module, "_ASKED", 1)
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder:
+        embedder.begin(["one"], soon())
+        assert embedder.questions(["two"], soon()) == {}
+    assert encoder.seen == ["one"]
+
+
 def test_questions_take_an_endless_deadline() -> None:
     """A deadline of infinity is no error."""
     with _embedder(HashingEncoder()) as embedder:
@@ -148,10 +211,28 @@ def test_tools_survive_a_broken_encoder() -> None:
 def test_tools_encoded_before_a_failure_are_kept() -> None:
     """When the encoder fails half-way, what it gave until then is used and is reported for storing."""
     learned: dict[str, Vectors] = {}
-    with _embedder(BreakingEncoder("tool 5"), learned.update) as embedder:
-        ready = embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1]
+    tools = [*_TOOLS[:5], tool("tool_5", "ready"), *_TOOLS[6:]]  # with this word it is asked whether it works at all
+    with _embedder(BreakingEncoder("ready"), learned.update) as embedder:
+        ready = embedder.tools(tools, digests(*tools), _ORDER, soon())[1]
     assert ready.tolist() == [True] * 4 + [False] * 6
     assert learned.keys() == set(_DIGESTS[:4])
+
+
+def test_a_refused_tool_keeps_back_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One text that the encoder does not take costs one tool its vector, and is not sent with each request."""
+    encoder = BreakingEncoder("tool 5")
+    with _embedder(encoder) as embedder:
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].tolist() == [True] * 5 + [False] + [True] * 4
+        encoder.word = None
+        assert not embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1][5]
+    monkeypatch.setattr(module, "_REFUSED_S", 0.0)
+    encoder, told = BreakingEncoder("tool 5"), list[BaseException]()
+    with _embedder(encoder) as embedder:
+        embedder.on_failed = told.append
+        embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())
+        assert [str(error) for error in told] == ["out of order"]
+        encoder.word = None
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].all()
 
 
 def test_tools_newly_learned_are_reported() -> None:
@@ -223,6 +304,30 @@ def test_errors_are_reported_once_each() -> None:
     embedder.tools(_TOOLS[:1], _DIGESTS[:1], [0], soon())
     embedder.close()
     assert [str(error) for error in heard] == ["out of order"] * 2
+
+
+def test_close_lets_those_go_who_wait_for_questions() -> None:
+    """A question that was never encoded leaves nobody waiting, and no vector."""
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder, ThreadPoolExecutor(1) as threads:
+        embedder.begin(["first"], soon())
+        assert encoder.reached.wait(60)
+        (waiting,) = embedder.begin(["second"], soon())
+        closing = threads.submit(embedder.close)
+        _until(lambda: embedder._for_questions._shutdown)
+        encoder.gate.set()
+        closing.result(60)
+        waiting.result(60)
+    assert encoder.seen == ["first"]
+
+
+def test_profile_tells_what_the_encoder_reads() -> None:
+    """What is known of an encoder is replaced as a whole."""
+    with _embedder(HashingEncoder()) as embedder:
+        assert (embedder.reading, embedder.small_talk) == (UNKNOWN.reading, None)
+        embedder.profile = measure(embedder.encoder)
+        assert embedder.reading.shares
+        assert (embedder.name, embedder.key) == (HashingEncoder.name, HashingEncoder.key)
 
 
 def test_close_lets_waiters_go() -> None:
