@@ -20,7 +20,7 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import records
 from app.admin.service import decision
 from app.demo import DemoFailed
-from app.encoders import make_encoders
+from app.encoders import close_all, make_encoders
 from app.encoders.commands import encoder
 from app.encoders.readers import load as load_readers
 from app.errors import ConfigurationError, GatewayError, NotFound
@@ -279,6 +279,8 @@ def _import(loaded: Settings, files: list[Path]) -> PutResult:
     except KeyboardInterrupt:
         err.print("Stopped. Tools are registered all together or not at all: nothing is left half done.")
         raise
+    finally:
+        close_all(encoders)
 
 
 def _summary(result: PutResult) -> str:
@@ -301,6 +303,7 @@ async def _explain(loaded: Settings, registry: Registry, question: str, k: int |
         return decision(await routing.explain(body, snapshots.catalog, Options(k=k)))
     finally:
         routing.close()
+        close_all(reader.encoder for reader in readers)
 
 
 def _load(config: Path | None) -> Settings:

@@ -20,6 +20,8 @@ from app.admin import records
 from app.errors import BadRequest, InvalidRecords
 from app.registry.learn import Progress, embed_missing
 from app.registry.store import PutResult, Registry
+from app.terminal import err
+from router.errors import EncoderError
 from router.types import Encoder, Tool
 
 SUFFIXES = (".json", ".jsonl", ".yaml", ".yml")
@@ -72,10 +74,20 @@ def read_files(paths: Sequence[Path]) -> list[Tool]:
 async def store(
     registry: Registry, encoders: Sequence[Encoder], tools: list[Tool], progress: Progress | None = None
 ) -> PutResult:
-    """Embed tools, then register them in one transaction: where they are seen, they are found by meaning too."""
+    """Embed tools, then register them in one transaction: where they are seen, they are found by meaning too.
+
+    An encoder that does not answer keeps back none of them: it is said, and the server embeds them later.
+    """
+    reasons = []
     for encoder in encoders:
-        await embed_missing(registry, encoder, tools, progress)
-    return await registry.put(tools)
+        try:
+            await embed_missing(registry, encoder, tools, progress)
+        except EncoderError as error:
+            reasons.append(str(error))
+    result = await registry.put(tools)
+    if reasons:
+        err.print(f"Words find the tools until the server has embedded them: {'; '.join(reasons)}", markup=False)
+    return result
 
 
 def _files_of(path: Path) -> list[Path]:

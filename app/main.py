@@ -17,7 +17,8 @@ from threadpoolctl import threadpool_limits
 from app import __version__
 from app.admin import endpoints as admin
 from app.admin.service import AdminService
-from app.encoders.readers import Reader
+from app.encoders import close_all
+from app.encoders.readers import Reader, examine_later
 from app.encoders.readers import load as load_readers
 from app.errors import (
     Answer,
@@ -40,6 +41,7 @@ from app.settings import Settings, load
 from app.settings.encoders import dumped, restored
 from app.telemetry import Telemetry, configure_logging
 from router.embed.embedder import Embedder
+from router.embed.profile import UNKNOWN
 from router.errors import EncoderError
 from router.pipeline import Router
 from router.types import Encoder, Vectors
@@ -100,6 +102,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         readers = await asyncio.to_thread(load_readers, settings)
         previous = await _previous(settings, registry, readers)
         every = {reader.encoder.key: reader for reader in (*previous, *readers)}
+        closing.callback(close_all, [reader.encoder for reader in every.values()])
         router = Router(*[await _embedder(reader, registry, closing) for reader in every.values()])
         routing = Routing(router, settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)
@@ -116,6 +119,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         )
         closing.push_async_callback(snapshots.stop)
         await snapshots.start()
+        closing.push_async_callback(_ended, _examining(router, snapshots))
         await routing.explain(_WARM_UP, snapshots.catalog, Options())
         gc.collect()
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
@@ -142,6 +146,18 @@ async def _previous(settings: Settings, registry: Registry, readers: Sequence[Re
         reason = str(error)[:200]
         _log.warning("the encoder before cannot be loaded; words find the tools until they are embedded", reason=reason)
         return []
+
+
+def _examining(router: Router, snapshots: Snapshots) -> list[asyncio.Task[None]]:
+    """Begin to examine the encoders that did not answer."""
+    unknown = [embedder for embedder in router.embedders.values() if embedder.profile is UNKNOWN]
+    return [asyncio.create_task(examine_later(embedder, snapshots.renew)) for embedder in unknown]
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _embedder(reader: Reader, registry: Registry, closing: AsyncExitStack) -> Embedder:

@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.errors import ConfigurationError
 from app.settings import Settings
 from app.settings.encoders import EmbeddedSpec, EncoderSpec, EndpointSpec, OnnxSpec, TransformerSpec
-from router.types import Encoder
+from router.types import KEYWORDS, LEXICAL, NAMES, Encoder
+
+_RESERVED = (LEXICAL, NAMES, KEYWORDS)  # the other rankings of an explanation
+
+
+class Renamed:
+    """An encoder by another name for people; its vectors and their key are the same."""
+
+    def __init__(self, encoder: Encoder, name: str) -> None:
+        self.encoder = encoder
+        self.name = name
+        self.key = encoder.key
+        self.dimension = encoder.dimension
+        self.encode_query = encoder.encode_query
+        self.encode_document = encoder.encode_document
+
+    def close(self) -> None:
+        """Close what it stands for."""
+        close_all([self.encoder])
 
 
 def make_encoders(settings: Settings) -> tuple[Encoder, ...]:
@@ -18,7 +38,27 @@ def make_encoders(settings: Settings) -> tuple[Encoder, ...]:
     encoders = tuple(_make(spec) for spec in settings.encoder)
     if len({encoder.key for encoder in encoders}) < len(encoders):
         raise ConfigurationError(f"encoder: both are the same: {encoders[0].key}")
-    return encoders
+    return tuple(_named_apart(encoders))
+
+
+def close_all(encoders: Iterable[Encoder]) -> None:
+    """Let go of what encoders hold: an endpoint's connections."""
+    for encoder in encoders:
+        close = getattr(encoder, "close", None)
+        if close is not None:
+            close()
+
+
+def _named_apart(encoders: Iterable[Encoder]) -> Iterable[Encoder]:
+    """Number names that are taken: by another encoder, or by a way of finding that is none."""
+    taken = set(_RESERVED)
+    for encoder in encoders:
+        name, number = encoder.name, 1
+        while name in taken:
+            number += 1
+            name = f"{encoder.name}-{number}"
+        taken.add(name)
+        yield encoder if name == encoder.name else Renamed(encoder, name)
 
 
 def _make(spec: EncoderSpec) -> Encoder:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
 
 from app.encoders import make_encoders
+from app.errors import RegistryError
 from app.settings import Settings
 from app.settings.encoders import EncoderSpec
 from router.embed.embedder import Embedder, OnLearned
-from router.embed.reading import EVERYTHING, Reading, examine
-from router.embed.small_talk import SmallTalk, learn
+from router.embed.profile import UNKNOWN, Profile, measure
 from router.errors import EncoderError
 from router.types import Encoder
 
 _log = structlog.get_logger()
 
+_RETRY_S = 30.0
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """An encoder, what it can read, and what small talk is to it."""
+    """An encoder and what is known of it; UNKNOWN where it did not answer."""
 
     encoder: Encoder
-    reading: Reading
-    small_talk: SmallTalk | None = None
+    profile: Profile = UNKNOWN
 
     def embedder(self, on_learned: OnLearned | None = None, **sizes: int) -> Embedder:
         """Make it ready to serve requests."""
-        return Embedder(
-            self.encoder, self.reading, self.small_talk, on_learned=on_learned, on_failed=report_failure, **sizes
-        )
+        return Embedder(self.encoder, self.profile, on_learned=on_learned, on_failed=report_failure, **sizes)
 
 
 def load(settings: Settings, specs: tuple[EncoderSpec, ...] | None = None) -> list[Reader]:
@@ -41,17 +42,30 @@ def load(settings: Settings, specs: tuple[EncoderSpec, ...] | None = None) -> li
         ConfigurationError: Both are the same.
     """
     chosen = settings if specs is None else settings.model_copy(update={"encoder": specs})
-    return [examined(encoder) for encoder in make_encoders(chosen)]
+    return [Reader(encoder, _measured(encoder)) for encoder in make_encoders(chosen)]
 
 
-def examined(encoder: Encoder) -> Reader:
-    """Measure what an encoder can read; one that does not answer is believed to read everything."""
+async def examine_later(embedder: Embedder, renew: Callable[[], Awaitable[None]], every_s: float = _RETRY_S) -> None:
+    """Examine an encoder that did not answer until it does; then `renew`, so that what was settled is settled anew."""
+    while embedder.profile is UNKNOWN:
+        await asyncio.sleep(every_s)
+        embedder.profile = await asyncio.to_thread(_measured, embedder.encoder)
+    _log.info("the encoder answers; what it reads is known now", encoder=embedder.name)
+    while True:
+        try:
+            return await renew()
+        except RegistryError as error:
+            _log.warning("the catalogue could not be renewed yet", reason=str(error))
+            await asyncio.sleep(every_s)
+
+
+def _measured(encoder: Encoder) -> Profile:
+    """Measure an encoder; one that does not answer is believed to read everything."""
     try:
-        reading = examine(encoder)
-        return Reader(encoder, reading, learn(encoder, reading))
+        return measure(encoder)
     except EncoderError as error:
         report_failure(error)
-        return Reader(encoder, EVERYTHING)
+        return UNKNOWN
 
 
 def report_failure(error: BaseException) -> None:

@@ -13,6 +13,7 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from app import __version__, importer, settings, terminal
+from app.encoders import close_all
 from app.encoders.readers import Reader, load
 from app.errors import ConfigurationError
 from app.evaluation import EvaluationFailed, compare, dataset, report, summary, tables
@@ -131,6 +132,7 @@ def _run(job: _Job) -> Run:
     try:
         with threadpool_limits(limits=1, user_api="blas"):  # as in the gateway
             readers, runs = asyncio.run(_measured(job))
+        close_all(reader.encoder for reader in readers)
     except KeyboardInterrupt:
         err.print("Stopped. Nothing was written.")
         raise

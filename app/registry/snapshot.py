@@ -110,6 +110,15 @@ class Snapshots:
             if await self._registry.state() != self._state:
                 await self._rebuild({})
 
+    async def renew(self) -> None:
+        """Put the same tools in use as another version: nothing is decided by what was settled with the one before.
+
+        Raises:
+            RegistryError: The registry cannot be read; the catalogue in use stays.
+        """
+        async with self._building:
+            await self._rebuild({})
+
     async def _rebuild(self, learned: dict[str, dict[str, Vectors]]) -> None:
         """Put the next catalogue in use: what changed in the registry, and by encoder the vectors learned since."""
         with _collections_put_off():

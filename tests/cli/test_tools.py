@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 
 from tests.cli.command import TRACEBACK, Place, catalogue, wait_until
 from tests.support import tools
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, free_port
 
 EXACT = rb'{ "type":"function", "function":{"name":"exact","parameters":{"const":1.10,"title":"\u5929"} } }'
 YAML = """
@@ -60,6 +61,16 @@ def test_import_names_every_bad_entry_and_takes_none(place: Place) -> None:
     assert cut.startswith("bad.jsonl, line 6: not a JSON object: ")
     assert last == "Nothing was imported."
     assert place.count("tools") == 0
+
+
+def test_import_succeeds_while_an_encoder_is_down(place: Place) -> None:
+    """What cannot be embedded now is registered all the same, and that is said once."""
+    place.write("tools.json", catalogue(tools.distinct(40)))
+    down = {"kind": "endpoint", "base_url": f"http://127.0.0.1:{free_port()}/v1", "model": "m", "dimension": 4}
+    done = place.run("tools", "import", "tools.json", variables={"TOOLFUNNEL_ENCODER": json.dumps(down)})
+    assert (done.code, done.out) == (0, "40 tools: 40 created, 0 updated, 0 unchanged\n")
+    assert done.err.startswith("Words find the tools until the server has embedded them: the embeddings endpoint ")
+    assert len(done.err.splitlines()) == 1
 
 
 def test_import_that_is_interrupted_leaves_nothing_half_done(place: Place) -> None:

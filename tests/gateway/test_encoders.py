@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app import main
+from app.encoders.readers import examine_later
+from app.settings import RegistrySettings, Settings
+from app.settings.encoders import EndpointSpec
+from router.embed.profile import UNKNOWN
 from tests.conftest import StartGateway
 from tests.support import tools
 from tests.support.gateway import free_port
@@ -39,3 +47,25 @@ def test_endpoint_encoder_is_used_and_can_be_down(start_gateway: StartGateway, u
     assert answer.status_code == 200
     assert 0 < len(sent.tool_names) < 40
     assert any(request.target.endswith("/embeddings") for request in upstream.requests) is up
+
+
+async def test_endpoint_encoder_is_examined_when_it_answers(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it reads is learned when it comes up, in another version of the catalogue; its connections end with us."""
+    monkeypatch.setattr(main, "examine_later", partial(examine_later, every_s=0.05))
+    upstream.respond_by(lambda _: Answer(400))
+    spec = EndpointSpec(kind="endpoint", base_url=upstream.base_url, model="m", dimension=WIDTH)
+    settings = Settings(encoder=(spec,), registry=RegistrySettings(url=f"sqlite:///{tmp_path}/a.db"))
+    async with main._running(settings) as state:
+        gateway = state["gateway"]
+        (embedder,) = gateway.routing.router.embedders.values()
+        before = gateway.snapshots.catalog.version
+        assert embedder.profile is UNKNOWN
+        upstream.respond_by(both)
+        async with asyncio.timeout(20):
+            while gateway.snapshots.catalog.version == before:  # noqa: ASYNC110 - told by no event
+                await asyncio.sleep(0.01)
+        assert embedder.profile is not UNKNOWN
+    with pytest.raises(RuntimeError, match="closed"):
+        embedder.encoder.encode_query(["text"])

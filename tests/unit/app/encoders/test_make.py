@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from app.encoders import make_encoders
+from app.encoders import Renamed, close_all, make_encoders
 from app.encoders.endpoint import EndpointEncoder
 from app.errors import ConfigurationError
 from app.settings import Settings
@@ -48,11 +49,29 @@ def test_every_kind_is_made_in_its_order(folder: Path) -> None:
     third, fourth = made(endpoint, EmbeddedSpec())
     assert isinstance(first, TransformerEncoder)
     assert (first.dimension, first.query_prompt, first.document_prompt) == (8, "q", "d")
-    assert isinstance(second, OnnxEncoder)
+    assert isinstance(second, Renamed)
+    assert isinstance(second.encoder, OnnxEncoder)
     assert "/int8/" in second.key
     assert isinstance(third, EndpointEncoder)
     assert isinstance(fourth, EmbeddedEncoder)
-    third.close()
+    close_all([third])
+
+
+def test_names_tell_two_encoders_apart(folder: Path) -> None:
+    """One name for two, or the name of a ranking that is none of an encoder, gets a number; keys and vectors stay."""
+    model = TransformerSpec(kind="sentence-transformers", model=str(folder / "model"))
+    onnx = OnnxSpec(kind="onnx", path=folder / "onnx", precision=Precision.INT8)
+    first, second = made(model, onnx)
+    assert [first.name, second.name] == ["model", "model-2"]
+    alone = OnnxEncoder(folder / "onnx", "int8")
+    assert (second.key, second.dimension) == (alone.key, alone.dimension)
+    assert np.array_equal(second.encode_query(["a question"]), alone.encode_query(["a question"]))
+    (reserved,) = made(EndpointSpec(kind="endpoint", base_url="http://127.0.0.1:1/v1", model="lexical", dimension=4))
+    assert (reserved.name, reserved.key.partition("/")[0]) == ("lexical-2", "endpoint")
+    close_all([reserved, second])
+    assert isinstance(reserved, Renamed)
+    with pytest.raises(RuntimeError, match="closed"):
+        reserved.encode_query(["text"])
 
 
 def test_two_that_are_the_same_are_refused(folder: Path, tmp_path: Path) -> None:

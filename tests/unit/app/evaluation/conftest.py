@@ -14,7 +14,6 @@ from app.evaluation.replay import Reference, Replay, catalog_of, routing_of
 from app.evaluation.results import DatasetRun, Run
 from app.routing import Options
 from app.settings import SelectSettings, Settings
-from router.embed.reading import EVERYTHING
 from router.types import Encoder
 from tests.support import datasets
 from tests.support.inside import WordEncoder
@@ -47,7 +46,7 @@ def quiet(done: int, total: int) -> None:
 
 
 async def _measured(read: dataset.Dataset, settings: Settings, k: int | None, encoder: Encoder) -> DatasetRun:
-    readers = [Reader(encoder, EVERYTHING)]
+    readers = [Reader(encoder)]
     routing = routing_of(readers, settings)
     try:
         catalog = await catalog_of(read.name, read.tools, readers, quiet)

@@ -20,7 +20,6 @@ from app.evaluation.replay import Replay, catalog_of, routing_of
 from app.evaluation.results import Summary
 from app.routing import Options
 from app.settings import Settings
-from router.embed.reading import EVERYTHING
 from router.evaluate import metrics
 from tests.support.documents import ROOT
 from tests.support.inside import WordEncoder
@@ -79,7 +78,7 @@ def test_figures_of_any_ranking_agree(name: str, tmp_path: Path) -> None:
 
 
 async def _replayed(read: Dataset, ids: list[str]) -> tuple[Summary, dict[str, list[str]]]:
-    readers = [Reader(WordEncoder(), EVERYTHING)]
+    readers = [Reader(WordEncoder())]
     routing = routing_of(readers, Settings())
     try:
         catalog = await catalog_of(read.name, read.tools, readers, quiet)
