@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from router import cut
 from router.catalog import Catalog, Pool
 from router.embed.embedder import Embedder
+from router.embed.profile import Profile
 from router.permit import permitted
 from router.pipeline import Router
 from router.types import (
@@ -119,7 +120,7 @@ def _budgeted(selection: Selection) -> int:
 @pytest.fixture(scope="module")
 def embedder() -> Iterator[Embedder]:
     """An embedder that knows greetings, to which nothing of the catalogue is added."""
-    made = Embedder(_ENCODER, small_talk=greetings(_ENCODER))
+    made = Embedder(_ENCODER, Profile(small_talk=greetings(_ENCODER)))
     yield made
     made.close()
 

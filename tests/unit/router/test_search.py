@@ -14,6 +14,7 @@ import pytest
 from router import search
 from router.catalog import EMPTY, Catalog, Pool
 from router.embed.embedder import Embedder
+from router.embed.profile import Profile
 from router.embed.reading import EVERYTHING, Reading
 from router.embed.small_talk import SmallTalk
 from router.pipeline import Router
@@ -46,7 +47,9 @@ _SMALL = Budget(3, 6)
 @contextmanager
 def _router(*encoders: HashingEncoder, small_talk: bool = False, reading: Reading = EVERYTHING) -> Iterator[Router]:
     """Make a router; `small_talk`: its encoders know what greetings are."""
-    embedders = [Embedder(one, reading, greetings(HashingEncoder()) if small_talk else None) for one in encoders]
+    embedders = [
+        Embedder(one, Profile(reading, greetings(HashingEncoder()) if small_talk else None)) for one in encoders
+    ]
     router = Router(*embedders)
     try:
         yield router
@@ -349,7 +352,7 @@ def _measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Router, GatedT
     monkeypatch.setattr(relevance, "ROWS_AT_ONCE", 20)
     known = greetings(HashingEncoder())
     gated = GatedTalk(known.vectors, known.to_requests, known.to_itself)
-    router = Router(Embedder(_ONE, small_talk=gated))
+    router = Router(Embedder(_ONE, Profile(small_talk=gated)))
     try:
         yield router, gated
     finally:

@@ -327,7 +327,6 @@ def test_profile_tells_what_the_encoder_reads() -> None:
         assert (embedder.reading, embedder.small_talk) == (UNKNOWN.reading, None)
         embedder.profile = measure(embedder.encoder)
         assert embedder.reading.shares
-        assert (embedder.name, embedder.key) == (HashingEncoder.name, HashingEncoder.key)
 
 
 def test_close_lets_waiters_go() -> None:
