@@ -51,6 +51,12 @@ RUNS ?= default
 eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="folder …", RUNS="default two=two.yaml")
 	$(BIN)/python -m bench.quality $(addprefix --run ,$(RUNS)) --out docs/benchmarks/retrieval-quality.md $(wildcard $(DATA))
 
+SETS ?= ../shared/data
+
+.PHONY: fit
+fit: extras ## fit the map of questions and the weights, write docs/benchmarks (SETS=folder, ONNX=folder; 10 minutes)
+	$(BIN)/python -m bench.fit --data $(SETS) $(if $(ONNX),--onnx $(ONNX))
+
 .PHONY: check
 check: setup ## format, lint, types, import contracts, container files
 	$(BIN)/ruff format --check .

@@ -45,13 +45,16 @@ def _panel(number: int, title: str, lines: tuple[tuple[str, str], ...], figures:
         parts.append(f'<path d="M{_LEFT} {at:.1f}h{_WIDTH}" stroke="#ddd"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{10**power:g}</text>')
     parts += [
-        f'<text x="{x(size):.1f}" y="{_TOP + _HEIGHT + 16}" text-anchor="middle">{_short(size)}</text>' for size in sizes
+        f'<text x="{x(size):.1f}" y="{_TOP + _HEIGHT + 16}" text-anchor="middle">{_short(size)}</text>'
+        for size in sizes
     ]
     parts.append(f'<text x="{_LEFT + _WIDTH / 2}" y="{_TOP + _HEIGHT + 34}" text-anchor="middle">tools</text>')
     for (name, words), colour, line in zip(lines, _COLOURS, range(len(lines)), strict=True):
         points = " ".join(f"{x(size):.1f},{y(figures[size][name]):.1f}" for size in sizes)
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="3" fill="{colour}"/>' for p in points.split()]
+        parts += [
+            f'<circle cx="{p.split(",")[0]}" cy="{p.split(",")[1]}" r="3" fill="{colour}"/>' for p in points.split()
+        ]
         parts.append(f'<text x="{_LEFT + line * 105}" y="34" fill="{colour}">{words}</text>')
         end = figures[sizes[-1]][name]
         parts.append(f'<text x="{_LEFT + line * 105}" y="48" fill="{colour}">{end:.3g} at {_short(sizes[-1])}</text>')
