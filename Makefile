@@ -55,6 +55,12 @@ eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="f
 bench-flood: setup ## measure what a flood of tools does to the list, and the limit against it (2 minutes)
 	$(BIN)/python -m bench.flood
 
+SETS ?= ../shared/data
+
+.PHONY: fit
+fit: extras ## fit the map of questions and the weights, write docs/benchmarks (SETS=folder, ONNX=folder; 10 minutes)
+	$(BIN)/python -m bench.fit --data $(SETS) $(if $(ONNX),--onnx $(ONNX))
+
 .PHONY: check
 check: setup ## format, lint, types, import contracts, container files
 	$(BIN)/ruff format --check .

@@ -17,10 +17,6 @@ import numpy as np
 from router.ordering import top
 from router.types import KEYWORDS, LEXICAL, NAMES, Channel, Mask, Positions, RankedList, Rankings, Scores
 
-# Weight of a channel: softplus of a sum over (1, explained, length, standing of meaning, standing of words).
-_MEANING = (0.985, -0.011, -0.335, -0.309, -0.280)
-_WORD = (-0.553, 0.134, -0.068, -0.028, -0.096)
-_NAME = (1.078, 0.009, 0.119, 0.011, 0.108)
 # Beyond what was seen where the weights were fitted, a channel stands out no further: a word that one tool of 100,000
 # has stands 90 deviations out.
 _HIGHEST, _LOUDEST = 10.0, 20.0
@@ -28,6 +24,23 @@ _HIGHEST, _LOUDEST = 10.0, 20.0
 KEYWORD = 0.75
 # Across scripts only words that the catalogue knows can match: below this share of them they count less.
 _COVERED = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each channel weighs: softplus of a sum over `signals`, one factor for each of them."""
+
+    meaning: tuple[float, ...]
+    words: tuple[float, ...]
+    names: tuple[float, ...]
+
+
+# Made by `python -m bench.fit`.
+FITTED = Weights(
+    meaning=(0.985, -0.011, -0.335, -0.309, -0.280),
+    words=(-0.553, 0.134, -0.068, -0.028, -0.096),
+    names=(1.078, 0.009, 0.119, 0.011, 0.108),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +70,31 @@ class Said:
     terms: int
     kin: float
 
+    @property
+    def matches(self) -> float:
+        """Tell how much words can count, 0..1."""
+        return max(self.kin, min(1.0, self.covered / _COVERED))
 
-def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Iterable[int] = ()) -> Rankings:
+
+def adaptive(
+    rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Iterable[int] = (), weights: Weights = FITTED
+) -> Rankings:
     """Fuse the channels over the tools at `rows` (ascending); `hits` are positions that a keyword names.
 
     A tool without a vector counts its words for its meaning; so do all when there are no vectors.
     """
     meaning = _joined(meanings, said.bm25)
     reads = max((one.reads for one in meanings), default=1.0)
-    of_meaning, of_words, of_names = _weights(said, meaning)
-    of_meaning *= reads
-    of_words *= max(said.kin, min(1.0, said.covered / _COVERED))
+    seen = signals(said, meaning)
+    of_meaning = reads * _softplus(weights.meaning, seen)
+    of_words = said.matches * _softplus(weights.words, seen)
+    of_names = _softplus(weights.names, seen)
     unit = 1.0 / max(of_meaning + of_words, 1e-9)
     named = np.isin(rows, np.fromiter(hits, dtype=np.int64)).astype(np.float32)
     votes = sum(one.reads for one in meanings) or 1.0
     channels = (
         *(Channel(one.name, unit * of_meaning * one.reads / votes, one.scores) for one in meanings),
-        Channel(LEXICAL, unit * (of_words if meanings else of_meaning + of_words), said.bm25),
+        Channel(LEXICAL, unit * of_words, said.bm25),
         Channel(NAMES, unit * of_names, said.names),
         Channel(KEYWORDS, KEYWORD, np.where(named > 0, named, np.float32(np.nan))),
     )
@@ -81,6 +102,19 @@ def adaptive(rows: Positions, said: Said, meanings: Sequence[Meaning], hits: Ite
     fused = fused.astype(np.float32)
     order = top(fused, len(fused))
     return Rankings(rows, channels, RankedList(rows[order], fused[order]), by_words=not meanings)
+
+
+def signals(said: Said, meaning: Scores) -> tuple[float, ...]:
+    """Give what weights follow from: 1, explained, length, how far the best of meaning and of words stand out."""
+    highest = min(float(meaning.max()), _HIGHEST) if len(meaning) else 0.0
+    loudest = min(float(said.bm25.max()), _LOUDEST) if len(said.bm25) else 0.0
+    return (
+        1.0,
+        said.explained - 0.4,
+        math.log(max(said.terms, 1)) - 2.5,
+        (highest - 4) / 2,
+        (loudest - 8) / 4,
+    )
 
 
 def standing(scores: Scores, permitted: Mask) -> Scores:
@@ -109,18 +143,5 @@ def _joined(meanings: Sequence[Meaning], instead: Scores) -> Scores:
     return np.where(votes > 0, mean, instead)
 
 
-def _weights(said: Said, meaning: Scores) -> tuple[float, float, float]:
-    highest = min(float(meaning.max()), _HIGHEST) if len(meaning) else 0.0
-    loudest = min(float(said.bm25.max()), _LOUDEST) if len(said.bm25) else 0.0
-    seen = (
-        1.0,
-        said.explained - 0.4,
-        math.log(max(said.terms, 1)) - 2.5,
-        (highest - 4) / 2,
-        (loudest - 8) / 4,
-    )
-    of_meaning, of_words, of_names = (
-        math.log1p(math.exp(sum(factor * value for factor, value in zip(factors, seen, strict=True))))
-        for factors in (_MEANING, _WORD, _NAME)
-    )
-    return of_meaning, of_words, of_names
+def _softplus(factors: Sequence[float], seen: Sequence[float]) -> float:
+    return math.log1p(math.exp(sum(factor * value for factor, value in zip(factors, seen, strict=True))))
