@@ -4,8 +4,8 @@
 
 Two attacks. *Topics*: a tool for each of the commonest tags, with all the verbs and that tag again and again. *Copies*:
 a tool says what a tool of the catalogue says, in the same words and with its keywords, under another name. The
-questions are those of `examples/questions`, conversations as a whole; reading and writing tools may be offered. Measured
-is what is sent at the last turn, twelve tools at most.
+questions are those of `examples/questions`, conversations as a whole; reading and writing tools may be offered.
+Measured is what is sent at the last turn, twelve tools at most.
 """
 
 from __future__ import annotations
