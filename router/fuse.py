@@ -94,7 +94,7 @@ def adaptive(
     votes = sum(one.reads for one in meanings) or 1.0
     channels = (
         *(Channel(one.name, unit * of_meaning * one.reads / votes, one.scores) for one in meanings),
-        Channel(LEXICAL, unit * of_words, said.bm25),
+        Channel(LEXICAL, unit * (of_words if meanings else of_meaning + of_words), said.bm25),
         Channel(NAMES, unit * of_names, said.names),
         Channel(KEYWORDS, KEYWORD, np.where(named > 0, named, np.float32(np.nan))),
     )
