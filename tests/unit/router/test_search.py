@@ -373,11 +373,14 @@ def test_search_measures_small_talk_over_many_tools_beside_requests(monkeypatch:
 
 
 def test_search_that_was_not_judged_yet_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a greeting got before small talk was measured is not what the next conversation gets."""
+    """What a greeting got before small talk was measured stays where it was sent, and is nobody else's."""
     registered, give_up = catalog(*_TOOLS, encoder=_ONE), soon()
     request = RouteRequest(talk("hello"), budget=_SMALL)
     with _measuring(monkeypatch) as (router, talk_):
-        assert len(router.route(registered, EMPTY, request, soon()).tools) == 3
+        sent = router.route(registered, EMPTY, request, soon()).positions
         talk_.gate.set()
-        while router.route(registered, EMPTY, request, soon()).tools:
+        while _route(router, registered, "hello again").relevance is None:
             assert time.perf_counter() < give_up
+        again, other = (router.route(registered, EMPTY, replace(request, owner=who), soon()) for who in ("", "other"))
+    assert len(sent) == 3
+    assert (again.positions, other.positions) == (sent, ())

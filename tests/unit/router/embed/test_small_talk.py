@@ -77,6 +77,17 @@ def test_learn_without_a_language_is_nothing() -> None:
     assert encoder.seen == []
 
 
+def test_learn_without_a_difference_is_nothing() -> None:
+    """An encoder to which small talk is no nearer to itself than requests are judges no question."""
+
+    class Noise(HashingEncoder):
+        def encode(self, texts: list[str]) -> Vectors:
+            drawn = [np.random.default_rng(int.from_bytes(text.encode())).standard_normal(64) for text in texts]
+            return np.stack([one / np.linalg.norm(one) for one in drawn]).astype(np.float32)
+
+    assert learn(Noise(), EVERYTHING) is None
+
+
 def test_learn_tells_when_the_encoder_is_broken() -> None:
     """What small talk is to an encoder that fails is not guessed."""
     with pytest.raises(EncoderError):
