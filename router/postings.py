@@ -63,7 +63,7 @@ class Postings:
         if not stays.all():
             starts -= _before(self._term_at(np.flatnonzero(~stays)), len(vocabulary))
             held, held_counts = held[stays], held_counts[stays]
-        spots = np.fromiter(_spots(held, starts, terms, rows), dtype=np.int64, count=len(terms))
+        spots = np.fromiter(_spots(held, starts, terms, rows), dtype=np.int64)
         lengths = np.append(self.lengths, np.float32(0))[places]
         lengths += np.bincount(rows, weights=counts, minlength=len(places)).astype(np.float32)
         made = Postings(
