@@ -140,7 +140,7 @@ def _tools(path: Path, problems: list[str], *, tags: bool) -> Iterator[tuple[str
     return _entries(path, _ToolLine, entry, problems)
 
 
-def _queries(path: Path, groups: dict[str, int], problems: list[str]) -> tuple[Query, ...]:
+def _queries(path: Path, groups: Mapping[str, int], problems: list[str]) -> tuple[Query, ...]:
     def entry(line: _QueryLine) -> Query:
         turns = _turns(line.messages)
         last = max((i for i, message in enumerate(turns) if message.get("role") == "user"), default=-1)
@@ -149,9 +149,9 @@ def _queries(path: Path, groups: dict[str, int], problems: list[str]) -> tuple[Q
         earlier = any(message.get("role") == "user" for message in turns[:last])
         body, before = _body(turns), _body(turns[:last]) if earlier else None
         texts = tuple(turn.text for turn in chat.parse(body).conversation.turns)
-        absent = (name for name in dict.fromkeys(line.gold) if name not in groups)
-        nowhere = {name: -1 - number for number, name in enumerate(absent)}  # wanted, and never found
-        gold = dict.fromkeys((groups | nowhere)[name] for name in line.gold)
+        if unknown := [name for name in line.gold if name not in groups]:
+            raise ValueError(f"there is no tool {unknown[0]!r} that its gold could mean")
+        gold = dict.fromkeys(groups[name] for name in line.gold)
         return Query(line.id, texts, body, before, tuple(gold), line.lang or "", line.category or "", line.split or "")
 
     told = len(problems)

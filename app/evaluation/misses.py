@@ -31,7 +31,7 @@ def of(  # noqa: PLR0913, PLR0917 - what a miss is told from
     if not lists or all(rank is not None and rank <= _FAR for rank in ranks):
         return None
     order = lists[FUSED].ids.tolist()
-    wanted = [_member(group, rank, order, groups) for group, rank in zip(query.gold, ranks, strict=True) if group >= 0]
+    wanted = [_member(group, rank, order, groups) for group, rank in zip(query.gold, ranks, strict=True)]
     terms = _rare_first(texts, catalog)
     ahead = [position for position in order[:_AHEAD] if position not in wanted]
     rank = None if None in ranks else max(place for place in ranks if place is not None)
