@@ -206,8 +206,8 @@ def fit_weights(sets: Sequence[Cases], *, signals: bool = True, names: bool = Tr
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    rows = (start + (factors - start) * free).detach().numpy().round(3).tolist()
-    return fuse.Weights(*map(tuple, rows))
+    rows = (start + (factors - start) * free).tolist()
+    return fuse.Weights(*(tuple(round(factor, 3) for factor in row) for row in rows))
 
 
 def _loss(t: ModuleType, factors: Any, one: Sequence[Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,19 +18,27 @@ from bench.fit.sets import FAMILIES, Set
 from bench.fit.tried import Trial
 from router import fuse
 
-_ABOUT = """# What the map and the weights are worth
-
-Made by `python -m bench.fit` on {date}: {versions}; seed {seed}. What is fitted is the map of questions of the embedded
-encoder (`router/embed/use_questions.npz`, rank {rank}) and the weights of the channels (`router/fuse.py`). All figures
-are percentages. What is ranked for is the last turn of a conversation.
-
-*Unseen*: map and weights were fitted on the sets of all other families ({families}), and on probes in twelve languages;
-the set itself had no part in it. *Seen*: as shipped, fitted on all of these sets, so flattered by them. Nothing is
-fitted on `questions`, the examples of this repository: there *unseen* is the shipped fit, too. Of rankings as counted
-here and as the gateway makes them, {same} of {compared} were alike in their first 20 places.
-"""
-
-Groups = dict[str, tuple[str, ...]]
+_TITLE = "# What the map and the weights are worth\n"
+_MADE = """
+Made by `python -m bench.fit` on {date}: {versions}; seed {seed}. What is fitted is the map of questions of the
+embedded encoder (`router/embed/use_questions.npz`, rank {rank}) and the weights of the channels (`router/fuse.py`).
+All figures are percentages. What is ranked for is the last turn of a conversation."""
+_COLUMNS = """
+*Unseen*: map and weights were fitted on the sets of all other families ({families}), and on probes in twelve
+languages; the set itself had no part in it. *Seen*: as shipped, fitted on all of these sets, so flattered by them.
+Nothing is fitted on `questions`, the examples of this repository: there *unseen* is the shipped fit, too. Of rankings
+as counted here and as the gateway makes them, {same} of {compared} were alike in their first 20 places."""
+_TRIED = """
+R@5 / R@20. The mean is over the sets, each counting once; in brackets what it gained over the first row. *Kept* is
+what the product does, with weights by question."""
+_PAST = """
+On {name}: every other question is a past one of its tools, the rest, {judged:,} questions, judge. Map and weights are
+the unseen ones. *As words*: among what BM25 reads of a tool, which is what the product does with a tool's examples.
+R@5 / R@10 / R@20 / C@20."""
+_OWN = """
+On the sample catalogue, where {some} of {tools:,} tools come with example questions, judged by `{name}`, with the
+shipped map and weights. *As words* is what the product does. R@5 / R@10 / R@20 / C@20; by language R@10 of all
+channels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +66,18 @@ def write(found: Findings) -> str:
 
 def _lines(found: Findings) -> Iterator[str]:
     packages = ("toolfunnel", "torch", "numpy")
-    yield _ABOUT.format(
-        date=datetime.now(UTC).date().isoformat(),
-        versions=", ".join(
-            [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages), *found.encoders]
-        ),
-        seed=learn.SEED,
-        rank=learn.RANK,
-        families=f"{' and '.join(FAMILIES)} are one",
-        same=found.agreement[0],
-        compared=found.agreement[1],
-    )
+    yield _TITLE
+    made = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in packages), *found.encoders]
+    date = datetime.now(UTC).date().isoformat()
+    yield _filled(_MADE.format(date=date, versions=", ".join(made), seed=learn.SEED, rank=learn.RANK))
+    families = f"{' and '.join(FAMILIES)} are one"
+    same, compared = found.agreement
+    yield _filled(_COLUMNS.format(families=families, same=same, compared=compared))
     yield "## By set\n"
     yield from _by_set(found)
     yield from _weights(found)
     yield "\n## What was tried\n"
-    yield "R@5 / R@20. The mean is over the sets, each counting once; in brackets what it gained over the first row."
+    yield _filled(_TRIED)
     for trial in found.trials:
         yield from _trial([one for one in found.sets if one.name in trial.rows[trial.first]], trial)
     yield from _examples(found)
@@ -86,6 +91,10 @@ def _by_set(found: Findings) -> Iterator[str]:
         cells = [four(found.table[label].get(one.name)) for label in labels]
         name, best = found.best[one.name]
         yield row(f"{one.name} ({len(one.catalog):,}; {len(one.queries):,})", *cells, f"{name} {four(best)}")
+
+
+def _filled(paragraph: str) -> str:
+    return textwrap.fill(" ".join(paragraph.split()), 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def below(unseen: dict[str, Figures], best: dict[str, tuple[str, Figures]]) -> list[str]:
@@ -114,7 +123,7 @@ def _weights(found: Findings) -> Iterator[str]:
 
 
 def _trial(sets: Sequence[Set], trial: Trial) -> Iterator[str]:
-    yield f"\n### {trial.title}\n\n{trial.about}\n"
+    yield f"\n### {trial.title}\n\n{_filled(trial.about)}"
     yield from head("", *(one.name for one in sets), "mean", "")
     first = _mean(sets, trial.rows[trial.first])
     order = [trial.first, *(name for name in trial.rows if name != trial.first)]
@@ -122,7 +131,8 @@ def _trial(sets: Sequence[Set], trial: Trial) -> Iterator[str]:
         mean = _mean(sets, trial.rows[name])
         gain = "" if name == trial.first else f" ({mean[0] - first[0]:+.1f} / {mean[1] - first[1]:+.1f})"
         cells = [two(trial.rows[name][one.name]) for one in sets]
-        yield row(name, *cells, f"{mean[0]:.1f} / {mean[1]:.1f}{gain}", "kept" if name in trial.kept else "not kept")
+        verdict = "kept" if name in trial.kept else "not kept" if gain else ""
+        yield row(name, *cells, f"{mean[0]:.1f} / {mean[1]:.1f}{gain}", verdict)
 
 
 def _mean(sets: Sequence[Set], cells: dict[str, Figures]) -> tuple[float, float]:
@@ -133,21 +143,14 @@ def _mean(sets: Sequence[Set], cells: dict[str, Figures]) -> tuple[float, float]
 def _examples(found: Findings) -> Iterator[str]:
     metatool, sample = found.judged
     yield "\n### Past questions of a tool as vectors\n"
-    yield (
-        f"On {metatool.name}: half of its questions, drawn at random, are the past of their tools; the other half, "
-        f"{len(metatool.queries):,} questions, judges. Map and weights are the unseen ones. R@5 / R@10 / R@20 / C@20.\n"
-    )
+    yield _filled(_PAST.format(name=metatool.name, judged=len(metatool.queries)))
     yield from head("past questions a tool", "meaning alone", "all channels")
     for name, (alone, all_) in found.past.items():
         yield row(name, four(alone), four(all_))
     yield "\n### The catalogue's own examples as vectors\n"
-    with_some = sum(bool(tool.examples) for tool in sample.catalog.tools)
-    yield (
-        f"On the sample catalogue, where {with_some} of {len(sample.catalog):,} tools come with example questions, "
-        f"judged by `{sample.name}`, shipped map and weights. *As words* is what the product does. "
-        "R@5 / R@10 / R@20 / C@20; by language R@10 of all channels.\n"
-    )
-    groups: Groups = {lang: (lang,) for lang in dict.fromkeys(sample.langs)}
+    some = sum(bool(tool.examples) for tool in sample.catalog.tools)
+    yield _filled(_OWN.format(some=some, tools=len(sample.catalog), name=sample.name))
+    groups = list(dict.fromkeys(sample.langs))
     yield from head("examples", "meaning alone", "all channels", *groups)
     langs = np.asarray(sample.langs)
     for name, (alone, all_) in found.own.items():
