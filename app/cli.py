@@ -17,15 +17,17 @@ import typer
 import yaml
 
 from app import __version__, importer, serving, settings, terminal
-from app.admin import records
+from app.admin import duplicates, records
+from app.admin.duplicates import Duplicates
 from app.admin.service import decision
 from app.demo import DemoFailed
 from app.encoders import close_all, make_encoders
 from app.encoders.commands import encoder
 from app.encoders.readers import load as load_readers
-from app.errors import ConfigurationError, GatewayError, NotFound
+from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
+from app.registry.learn import learned
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
 from app.routing import Options, Routing
@@ -118,12 +120,13 @@ def import_tools(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Register tools from files: all of them, or none."""
-    result = _import(_load(config), files)
+    """Register tools from files: all of them, or none. Near-duplicates are told."""
+    result, like = _import(_load(config), files)
     if as_json:
-        print_json(msgspec.to_builtins(result))
+        print_json(msgspec.to_builtins(result) | {"near_duplicates": like and like["duplicates"]})
     else:
         out.print(_summary(result), highlight=False)
+        terminal.warn_of_duplicates(like)
 
 
 @tools.command("list")
@@ -189,6 +192,30 @@ def remove_tools(
         out.print(f"{len(removed)} removed", highlight=False)
     if missing:
         raise NotFound("\n".join(f"There is no tool {name!r}." for name in missing))
+
+
+@tools.command("duplicates")
+def list_duplicates(
+    config: Config = None,
+    source: Annotated[str | None, typer.Option(help="Only tools of this source.", callback=_given)] = None,
+    threshold: Annotated[float | None, typer.Option(help="Cosine from which on to tell.", min=0.5, max=1)] = None,
+    limit: Annotated[int, typer.Option(help="At most so many pairs.", min=1, max=100_000)] = 100,
+    as_json: Json = False,
+) -> None:
+    """List pairs of tools that are nearly the same."""
+    loaded = _load(config)
+    first = make_encoders(loaded)[0]
+    at = threshold or loaded.safety.duplicate_similarity
+
+    async def work(registry: Registry) -> Duplicates:
+        stored = await learned(registry, first)
+        return duplicates.among(stored, duplicates.rows_of(stored.tools, source), at, limit)
+
+    like = _with_registry(loaded, work)
+    if as_json:
+        print_json(like)
+    else:
+        terminal.show_duplicates(like)
 
 
 @app.command()
@@ -262,17 +289,25 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     _override("server", port=serving.port_to_use(server.host, server.port))
     loaded = _load(None)
     serving.end_on_signals()
-    err.print(_summary(_import(loaded, [catalog])), highlight=False)
+    err.print(_summary(_import(loaded, [catalog])[0]), highlight=False)
     run.run(loaded, model=model, once=once, as_json=as_json)
 
 
-def _import(loaded: Settings, files: list[Path]) -> PutResult:
+def _import(loaded: Settings, files: list[Path]) -> tuple[PutResult, Duplicates | None]:
+    """Register tools; tell what came of it, and what the new ones are like. None: they are too many to compare."""
     found = importer.read_files(files)
     encoders = make_encoders(loaded)
 
-    async def work(registry: Registry) -> PutResult:
+    async def work(registry: Registry) -> tuple[PutResult, Duplicates | None]:
         with terminal.progress("indexing tools") as report:
-            return await importer.store(registry, encoders, found, report)
+            result = await importer.store(registry, encoders, found, report)
+        written = {*result.created, *result.updated}
+        stored = await learned(registry, encoders[0])
+        rows = [row for row, tool in enumerate(stored.tools) if tool.name in written]
+        try:
+            return result, duplicates.among(stored, rows, loaded.safety.duplicate_similarity, duplicates.TOLD)
+        except BadRequest:
+            return result, None
 
     try:
         return _with_registry(loaded, work)

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -29,6 +29,7 @@ err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _WIDE = 110  # columns from which there is room for descriptions
 _NEAR = 5  # tools that were nearly chosen
 _WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
+_PASSED_OVER = (Reason.OVER_BUDGET, Reason.SOURCE_SHARE, Reason.IRRELEVANT)
 
 
 def prepare() -> None:
@@ -92,11 +93,33 @@ def show_tools(tools: Sequence[Tool]) -> None:
     out.print(table)
 
 
+def show_duplicates(found: Mapping[str, Any]) -> None:
+    """Print near-duplicates as a table."""
+    if found["duplicates"]:
+        out.print(_duplicate_table(found["duplicates"]))
+    some = "" if len(found["duplicates"]) == found["total"] else f"{len(found['duplicates']):,} of "
+    out.print(f"{some}{_pairs(found['total'])}", highlight=False)
+
+
+def warn_of_duplicates(found: Mapping[str, Any] | None) -> None:
+    """Tell which new tools are like others; nothing where none is."""
+    if found is None:
+        err.print(
+            "Too many tools to look for near-duplicates. 'toolfunnel tools duplicates --source NAME' compares some."
+        )
+    elif found["total"]:
+        more = found["total"] - len(found["duplicates"])
+        err.print(f"{_pairs(found['total'])}; nothing was refused for that:", style="yellow", highlight=False)
+        err.print(_duplicate_table(found["duplicates"]))
+        if more:
+            err.print(f"and {more:,} more: 'toolfunnel tools duplicates' lists them", highlight=False)
+
+
 def show_decision(question: str, explained: dict[str, Any]) -> None:
     """Print a decision: its figures, what was chosen by rank, and what was nearly."""
     rows = explained["tools"]
     chosen = sorted((row for row in rows if row["chosen"]), key=lambda row: row["fused"]["rank"] if row["fused"] else 0)
-    near = [row for row in rows if row["why"] in (Reason.OVER_BUDGET, Reason.IRRELEVANT)][:_NEAR]
+    near = [row for row in rows if row["why"] in _PASSED_OVER][:_NEAR]
     tokens = explained["tokens"]
     out.print(f"\n[bold]{escape(printable(question))}[/bold]", highlight=False)
     out.print(
@@ -132,6 +155,22 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _duplicate_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table()
+    for heading, key in (("tool", "name"), ("is like", "like")):
+        table.add_column(heading, no_wrap=True, min_width=max(len(row[key]) for row in rows))
+    table.add_column("similarity", justify="right")
+    table.add_column("")
+    for row in rows:
+        cosine = "-" if row["similarity"] is None else f"{row['similarity']:.2f}"
+        table.add_row(row["name"], row["like"], cosine, "same description" if row["same_description"] else "")
+    return table
+
+
+def _pairs(number: int) -> str:
+    return f"{number:,} pair{'' if number == 1 else 's'} of near-duplicates"
 
 
 def _channels(rows: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -62,8 +62,9 @@ probes = APIRouter(tags=["probes"])
 @admin.put("/tools/{name}", openapi_extra=schemas.RECORD, responses=schemas.CREATED)
 async def put_tool(name: str, request: Request, service: Service) -> Response:
     """Create or replace a tool."""
-    tool, created = await service.put(name, await _body(request, service.settings))
-    return _json(records.as_record(tool), status=201 if created else 200)
+    tool, created, like = await service.put(name, await _body(request, service.settings))
+    record = msgspec.structs.asdict(records.as_record(tool))
+    return _json(record | {"near_duplicates": like}, status=201 if created else 200)
 
 
 @admin.get("/tools/{name}", response_model=schemas.RecordSchema)
@@ -99,8 +100,21 @@ async def list_tools(service: Service, query: Annotated[schemas.ListQuery, Query
 @admin.post("/tools:batch", openapi_extra=schemas.BATCH, response_model=schemas.BatchResult)
 async def put_tools(request: Request, service: Service) -> Response:
     """Create or replace up to 100,000 tools, all or none. The same batch again changes nothing."""
-    result = await service.put_many(await _body(request, service.settings))
-    return _json({"created": result.created, "updated": result.updated, "unchanged": result.unchanged})
+    result, like = await service.put_many(await _body(request, service.settings))
+    return _json(
+        {
+            "created": result.created,
+            "updated": result.updated,
+            "unchanged": result.unchanged,
+            "near_duplicates": like,
+        }
+    )
+
+
+@admin.get("/duplicates", response_model=schemas.DuplicateList)
+async def list_duplicates(service: Service, query: Annotated[schemas.DuplicateQuery, Query()]) -> Response:
+    """List pairs of tools that are nearly the same, the likest first; of a large catalogue those of one source."""
+    return _json(await service.duplicates(query.source, query.threshold, query.limit))
 
 
 @admin.post("/route", openapi_extra=schemas.CHAT, response_model=schemas.Decision)

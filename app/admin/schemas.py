@@ -47,12 +47,50 @@ class ToolList(BaseModel):
     next: str | None = Field(description="The value of `after` for the next page, null on the last.")
 
 
+class DuplicateQuery(BaseModel):
+    """Which near-duplicates to list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str | None = Field(None, max_length=1_000, description="Only of tools of this source, with any others.")
+    threshold: float | None = Field(None, ge=0.5, le=1, description="Instead of safety.duplicate_similarity.")
+    limit: int = Field(100, ge=1, le=1_000, description="Pairs at most.")
+
+
+class DuplicateSchema(BaseModel):
+    """Two tools that are nearly the same."""
+
+    name: str
+    like: str
+    similarity: float | None = Field(description="Cosine of their vectors; null: one has none yet.")
+    same_description: bool = Field(description="But for case, blanks and punctuation.")
+
+
+_NEAR = Field(
+    description="What the written tools are like, 20 pairs at most; null where they are many, or have no vectors yet."
+)
+
+
+class WrittenSchema(RecordSchema):
+    """A registered tool as it was written."""
+
+    near_duplicates: list[DuplicateSchema] | None = _NEAR
+
+
+class DuplicateList(BaseModel):
+    """Near-duplicates: those of the same description first, then by similarity."""
+
+    duplicates: list[DuplicateSchema]
+    total: int = Field(description="How many there are.")
+
+
 class BatchResult(BaseModel):
     """What became of a batch."""
 
     created: list[str]
     updated: list[str]
     unchanged: list[str]
+    near_duplicates: list[DuplicateSchema] | None = _NEAR
 
 
 class QueryPart(BaseModel):
@@ -212,8 +250,8 @@ CHANGE = request_body(_change())
 BATCH = request_body({"anyOf": [_RECORDS, _TOOLS]})
 CHAT = request_body({"type": "object", "description": "A Chat Completions request body."})
 CREATED: dict[int | str, dict[str, Any]] = {
-    200: {"model": RecordSchema, "description": "It was there; it is now as given."},
-    201: {"model": RecordSchema, "description": "It is new."},
+    200: {"model": WrittenSchema, "description": "It was there; it is now as given."},
+    201: {"model": WrittenSchema, "description": "It is new."},
 }
 NOT_READY: dict[int | str, dict[str, Any]] = {503: {"model": Readiness, "description": "Not yet."}}
 ERRORS: dict[int | str, dict[str, Any]] = {

@@ -9,7 +9,8 @@ import asyncio
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from app.admin import records
+from app.admin import duplicates, records
+from app.admin.duplicates import Duplicate, Duplicates
 from app.errors import BadRequest, Conflict, NotFound, RegistryError
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
@@ -53,9 +54,10 @@ class AdminService:
         self._snapshots = snapshots
         self._routing = routing
         self._telemetry = telemetry
+        self._comparing = asyncio.Lock()  # comparisons take a core for seconds: one at a time
 
-    async def put(self, name: str, body: bytes) -> tuple[Tool, bool]:
-        """Create or replace one tool; tell whether it is new.
+    async def put(self, name: str, body: bytes) -> tuple[Tool, bool, list[Duplicate] | None]:
+        """Create or replace one tool; tell whether it is new, and what it is like.
 
         Raises:
             BadRequest: The record cannot be taken.
@@ -66,10 +68,10 @@ class AdminService:
             raise Conflict(f"The path says {name!r}, the tool object says {tool.name!r}; they must be the same.")
         result = await self._registry.put([tool])
         await self._show()
-        return tool, bool(result.created)
+        return tool, bool(result.created), await self._like([name])
 
-    async def put_many(self, body: bytes) -> PutResult:
-        """Create or replace many tools, all or none.
+    async def put_many(self, body: bytes) -> tuple[PutResult, list[Duplicate] | None]:
+        """Create or replace many tools, all or none; tell what the written ones are like.
 
         Raises:
             BadRequest: The body is no batch.
@@ -78,7 +80,17 @@ class AdminService:
         tools = await asyncio.to_thread(lambda: records.read_all(records.split(body)))
         result = await self._registry.put(tools)
         await self._show()
-        return result
+        return result, await self._like([*result.created, *result.updated])
+
+    async def duplicates(self, source: str | None, threshold: float | None, limit: int) -> Duplicates:
+        """Give the near-duplicates in the catalogue, or those of the tools of one source.
+
+        Raises:
+            BadRequest: They are too many to compare.
+        """
+        threshold = threshold or self.settings.safety.duplicate_similarity
+        async with self._comparing:
+            return await asyncio.to_thread(duplicates.of_catalog, self._snapshots.catalog, source, threshold, limit)
 
     async def get(self, name: str) -> Tool:
         """Give one tool.
@@ -155,6 +167,11 @@ class AdminService:
     def telemetry(self) -> Telemetry:
         """The figures, for Prometheus."""
         return self._telemetry
+
+    async def _like(self, names: list[str]) -> list[Duplicate] | None:
+        """Give what is like tools that were just written; None where that takes long or cannot be told yet."""
+        threshold = self.settings.safety.duplicate_similarity
+        return await asyncio.to_thread(duplicates.of_written, self._snapshots.catalog, names, threshold)
 
     async def _show(self) -> None:
         """Make a stored change visible to the next request.

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
+import numpy as np
+
 from app.registry.store import Registry
 from router import text
+from router.duplicates import Embedded
 from router.embed.embedder import tool_vectors
 from router.errors import EncoderError
 from router.types import Encoder, Tool, Vectors
@@ -37,6 +40,17 @@ async def embed_missing(
         if progress is not None:
             progress(done, len(missing))
     return count
+
+
+async def learned(registry: Registry, encoder: Encoder) -> Embedded:
+    """Give all tools with the vectors that are stored."""
+    changes = await registry.changes()
+    found = await registry.vectors(encoder.key, changes.digests)
+    ready = np.asarray([digest in found for digest in changes.digests], dtype=np.bool_)
+    vectors = np.zeros((len(ready), encoder.dimension), dtype=np.float32)
+    for row in np.flatnonzero(ready).tolist():
+        vectors[row] = found[changes.digests[row]]
+    return Embedded(changes.tools, vectors, ready)
 
 
 async def made(encoder: Encoder, tools: dict[str, Tool]) -> ByDigest:

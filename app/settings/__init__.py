@@ -183,6 +183,13 @@ class SafetySettings(_Section):
         description="Risk classes that may be offered: read, write. dangerous never is.",
     )
 
+    duplicate_similarity: float = Field(
+        0.92,
+        ge=0.5,
+        le=1,
+        description="Tools whose vectors have at least this cosine are told as near-duplicates.",
+    )
+
     @model_validator(mode="after")
     def _check(self) -> SafetySettings:
         if Risk.DANGEROUS in self.allow:

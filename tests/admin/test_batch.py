@@ -13,6 +13,7 @@ from tests.support.gateway import GatewayProcess
 
 THREE = [tools.record(tool, tags=["t"]) for tool in tools.distinct(3)]
 NAMES = [tools.name_of(record["tool"]) for record in THREE]
+ALONE: dict[str, list[str]] = {"near_duplicates": []}
 
 
 def post(admin: httpx.Client, body: object) -> httpx.Response:
@@ -28,15 +29,20 @@ def count(admin: httpx.Client) -> int:
 
 def test_batch_tells_what_was_created_updated_and_unchanged(admin: httpx.Client) -> None:
     """Each name is in one list, in the order in which it was given."""
-    assert post(admin, THREE[:2]).json() == {"created": NAMES[:2], "updated": [], "unchanged": []}
+    assert post(admin, THREE[:2]).json() == {"created": NAMES[:2], "updated": [], "unchanged": [], **ALONE}
     second = [THREE[2], {**THREE[1], "source": "s"}, THREE[0]]
-    assert post(admin, second).json() == {"created": [NAMES[2]], "updated": [NAMES[1]], "unchanged": [NAMES[0]]}
+    assert post(admin, second).json() == {
+        "created": [NAMES[2]],
+        "updated": [NAMES[1]],
+        "unchanged": [NAMES[0]],
+        **ALONE,
+    }
 
 
 def test_batch_again_changes_nothing(admin: httpx.Client) -> None:
     """The same batch twice is unchanged the second time."""
     post(admin, THREE)
-    assert post(admin, THREE).json() == {"created": [], "updated": [], "unchanged": NAMES}
+    assert post(admin, THREE).json() == {"created": [], "updated": [], "unchanged": NAMES, **ALONE}
 
 
 def test_batch_notices_a_change_of_bytes_alone(admin: httpx.Client) -> None:
@@ -55,7 +61,7 @@ def test_batch_takes_an_object_of_tools(admin: httpx.Client) -> None:
 @pytest.mark.parametrize("body", [[], {"tools": []}])
 def test_batch_may_be_empty(admin: httpx.Client, body: object) -> None:
     """Nothing in, nothing changed."""
-    assert post(admin, body).json() == {"created": [], "updated": [], "unchanged": []}
+    assert post(admin, body).json() == {"created": [], "updated": [], "unchanged": [], **ALONE}
 
 
 def test_batch_with_bad_entries_takes_nothing_and_names_each(admin: httpx.Client) -> None:

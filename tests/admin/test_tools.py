@@ -40,7 +40,7 @@ def test_put_creates_a_tool(admin: httpx.Client) -> None:
     """A new tool is 201 and comes back with every field at its default."""
     answer = admin.put("/admin/tools/get_weather", json={"tool": WEATHER})
     assert answer.status_code == 201
-    assert answer.json() == {"tool": WEATHER, **DEFAULTS}
+    assert answer.json() == {"tool": WEATHER, **DEFAULTS, "near_duplicates": []}
 
 
 def test_put_replaces_a_tool_whole(admin: httpx.Client) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
+import sqlite3
+from contextlib import closing
 
 from tests.cli.command import TRACEBACK, Place, catalogue, wait_until
 from tests.support import tools
@@ -33,7 +36,7 @@ def test_import_takes_every_kind_of_file_and_keeps_definitions(place: Place) -> 
     done = place.run("tools", "import", "a.json", "b.jsonl", "c.yaml", "--json")
     assert (done.code, done.json) == (
         0,
-        {"created": ["exact", "from_jsonl", "from_yaml"], "updated": [], "unchanged": []},
+        {"created": ["exact", "from_jsonl", "from_yaml"], "updated": [], "unchanged": [], "near_duplicates": []},
     )
     shown = place.run("tools", "show", "exact")
     assert (shown.code, shown.json["risk"]) == (0, "read")
@@ -126,9 +129,11 @@ def test_list_fits_a_narrow_terminal(stocked: Place) -> None:
 
 
 def test_list_does_not_let_text_steer_the_terminal(place: Place) -> None:
-    """Escape sequences in a description are shown as replacement characters."""
-    place.write("a.json", catalogue([tools.function("a", "red \x1b[31m alert \x07")]))
+    """Escape sequences in a description, registered before they were refused, are shown as replacement characters."""
+    place.write("a.json", catalogue([tools.function("a", "red alert")]))
     place.run("tools", "import", "a.json")
+    with closing(sqlite3.connect(place.database)) as connection, connection:
+        connection.execute("UPDATE tools SET description = ?", ("red \x1b[31m alert \x07",))
     done = place.run("tools", "list")
     assert "red \N{REPLACEMENT CHARACTER}[31m alert" in done.out
     assert "\x1b" not in done.out
@@ -181,3 +186,39 @@ def test_terminal_without_unicode_is_no_error(stocked: Place) -> None:
     shown = stocked.run("tools", "show", "weather_forecast", variables=ascii_only)
     assert shown.out.isascii()
     assert shown.json["keywords"] == ["天気", "天气"]
+
+
+def test_import_warns_of_near_duplicates(stocked: Place) -> None:
+    """A new tool that says what another one says is registered all the same, and told on standard error."""
+    name, description = tools.name_of(tools.distinct(1)[0]), tools.distinct(1)[0]["function"]["description"]
+    stocked.write("copy.json", catalogue([tools.record(tools.function("copied", description.upper()))]))
+    done = stocked.run("tools", "import", "copy.json")
+    assert (done.code, done.out) == (0, "1 tool: 1 created, 0 updated, 0 unchanged\n")
+    assert "1 pair of near-duplicates; nothing was refused for that:" in done.err
+    assert re.search(rf"^copied +{name} +0\.\d\d +same description$", done.err, re.MULTILINE)
+
+
+def test_import_tells_twenty_pairs_at_most(place: Place) -> None:
+    """Of many pairs the likest stand there, with the number of the others; JSON has as many."""
+    alike = [tools.function(f"copy_{number}", "Show the weather.") for number in range(8)]
+    place.write("alike.json", catalogue(list(map(tools.record, alike))))
+    done = place.run("tools", "import", "alike.json")
+    assert done.err.count("same description") == 20
+    assert "28 pairs of near-duplicates" in done.err
+    assert "and 8 more: 'toolfunnel tools duplicates' lists them" in done.err
+    place.write("alike.json", catalogue([tools.record(tool, risk="write") for tool in alike]))
+    assert len(place.run("tools", "import", "alike.json", "--json").json["near_duplicates"]) == 20
+
+
+def test_duplicates_lists_pairs(stocked: Place) -> None:
+    """The table and JSON hold the same; source, threshold and limit narrow them."""
+    copies = [tools.record(tools.function(f"wipe_{n}", "Erase a disk!"), source=f"s{n}") for n in range(2)]
+    stocked.write("copies.json", catalogue(copies))
+    stocked.run("tools", "import", "copies.json")
+    listed = stocked.run("tools", "duplicates", "--threshold", "0.99")
+    assert (listed.code, listed.out.splitlines()[-1]) == (0, "3 pairs of near-duplicates")
+    found = stocked.run("tools", "duplicates", "--threshold", "0.99", "--json").json
+    assert found["total"] == len(found["duplicates"]) == 3
+    one = stocked.run("tools", "duplicates", "--source", "s0", "--threshold", "0.99", "--limit", "1")
+    assert one.out.splitlines()[-1] == "1 of 2 pairs of near-duplicates"
+    assert stocked.run("tools", "duplicates", "--source", "nobody").out == "0 pairs of near-duplicates\n"
