@@ -37,8 +37,8 @@ demo: setup ## run three questions through a gateway with hundreds of tools (ONC
 	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
 .PHONY: test
-test: extras ## run the whole test suite
-	$(BIN)/python -m pytest
+test: extras ## run the whole test suite, a file at a time on each core
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)

@@ -127,6 +127,11 @@ def show_decision(question: str, explained: dict[str, Any]) -> None:
         f"(estimated), {explained['timings_ms']['route']:.1f} ms, by {explained['mode']} search\n",
         highlight=False,
     )
+    if (relevance := explained["relevance"]) and not relevance["relevant"]:
+        out.print(
+            f"This needs no tool of the catalogue: it is {-relevance['margin']:.1f} deviations below what does.\n",
+            highlight=False,
+        )
     channels = _channels(rows)
     table = _decision_table([*chosen, *near], list(channels.values()))
     for row in chosen:

@@ -34,6 +34,9 @@ from router.types import (
     Source,
 )
 
+# What a turn must be above the floor to change a list, in deviations: it costs the prompt cache (docs/adr/0009).
+GROWS = 0.5
+
 
 class Router:
     """Routes requests. Thread-safe: everything it holds is a bounded memory of pure functions."""
@@ -179,7 +182,7 @@ class _Run:
         if held.started and turn < self.last and not self._in_time(turn):
             return replace(held, settled=False)
         ranked, margin = self.search.rankings(turn), self.search.margin(turn)
-        idle = margin is not None and margin < 0
+        idle = margin is not None and margin < (GROWS if held.started else 0)
         if held.started:
             after = held if idle else self._grown(held, ranked, turn)
         else:

@@ -116,6 +116,7 @@ class Search:
         self._request = request
         self._deadline = deadline
         self._vectors: dict[str, dict[str, Vectors]] | None = None
+        self._asked: dict[int, RoutingQuery] = {}
         self._ranked: dict[int, Rankings] = {}
         self._margins: dict[int, float | None] = {}
         self._best: dict[tuple[int, str], float | None] = {}  # similarity by turn and encoder, where it is known
@@ -123,7 +124,9 @@ class Search:
 
     def asked(self, turn: int) -> RoutingQuery:
         """Give what is searched with at a turn."""
-        return query.at_turn(self._request.conversation, turn)
+        if turn not in self._asked:
+            self._asked[turn] = query.at_turn(self._request.conversation, turn)
+        return self._asked[turn]
 
     def sought(self, turn: int) -> RoutingQuery:
         """Give what is searched with at a turn; an earlier turn that needed no tool says nothing about it."""

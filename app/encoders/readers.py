@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,31 @@ from router.types import Encoder
 _log = structlog.get_logger()
 
 _RETRY_S = 30.0
+_TOLD_S = 60.0
+
+
+class Failures:
+    """What encoders fail with: told at once, and then once in a while, since every request may fail. Thread-safe."""
+
+    def __init__(self, every_s: float = _TOLD_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every_s = every_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._untold = 0
+        self._next_s = 0.0
+
+    def report(self, error: BaseException) -> None:
+        """Say that words must do."""
+        with self._lock:
+            self._untold += 1
+            if self._clock() < self._next_s:
+                return
+            self._next_s = self._clock() + self._every_s
+            failures, self._untold = self._untold, 0
+        _log.warning("the encoder failed; words find the tools", reason=str(error)[:200], failures=failures)
+
+
+report_failure = Failures().report
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +93,3 @@ def _measured(encoder: Encoder) -> Profile:
     except EncoderError as error:
         report_failure(error)
         return UNKNOWN
-
-
-def report_failure(error: BaseException) -> None:
-    """Say that words must do."""
-    _log.warning("the encoder failed; words find the tools", reason=str(error)[:200])

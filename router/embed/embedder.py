@@ -155,10 +155,6 @@ class Embedder:
                 vectors[i], ready[i] = vector, True
         return vectors, ready
 
-    def later(self, work: Callable[[], None]) -> None:
-        """Do something behind the tools that wait to be encoded."""
-        self._submit(self._for_tools, work)
-
     def remember(self, vectors: dict[str, Vectors]) -> None:
         """Take tool vectors that were stored earlier."""
         for digest, vector in vectors.items():

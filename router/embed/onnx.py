@@ -160,7 +160,10 @@ def _check(folder: Path, files: dict[str, str]) -> None:
 def _tokenizer(path: Path, max_tokens: int) -> Any:
     with needs("onnx"):
         from tokenizers import Tokenizer  # noqa: PLC0415 - an extra
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # it raises nothing more particular
+        raise EncoderError(f"{path} cannot be loaded: {error}") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
@@ -172,4 +175,7 @@ def _session(path: Path) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    try:
+        return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no name of their own
+        raise EncoderError(f"{path} cannot be loaded: {error}") from error

@@ -38,7 +38,9 @@ def test_tools_are_counted_in_words(number: int, text: str) -> None:
     assert terminal.counted(number) == text
 
 
-def _shown(capsys: pytest.CaptureFixture[str], *rows: dict[str, Any]) -> list[str]:
+def _shown(
+    capsys: pytest.CaptureFixture[str], *rows: dict[str, Any], relevance: dict[str, Any] | None = None
+) -> list[str]:
     """Show a decision; give the lines."""
     explained = {
         "tools": [{"chosen": True, "why": "retrieved", "description": "Does [a]."} | row for row in rows],
@@ -46,6 +48,7 @@ def _shown(capsys: pytest.CaptureFixture[str], *rows: dict[str, Any]) -> list[st
         "tokens": {"before": 5, "after": 5},
         "timings_ms": {"route": 1.0},
         "mode": "hybrid",
+        "relevance": relevance,
     }
     terminal.show_decision("What [b]now[/b]?", json.loads(json.dumps(explained)))
     return capsys.readouterr().out.splitlines()
@@ -61,6 +64,16 @@ def test_decision_without_scores_is_shown(capsys: pytest.CaptureFixture[str]) ->
     assert lines[1] == "What [b]now[/b]?"
     assert lines[-2].split("  ")[-1] == "description"
     assert lines[-1].split() == ["a", "pinned", "-", "-", "-", "-", "Does", "[a]."]
+
+
+@pytest.mark.parametrize("relevant", [True, False])
+def test_decision_says_when_no_tool_is_needed(capsys: pytest.CaptureFixture[str], relevant: bool) -> None:
+    """What is below the floor is said to be, and by how much."""
+    margin = 1.25 if relevant else -1.25
+    row = {"name": "a", "why": "the question needs no tool", "chosen": False, "fused": None, "channels": {}}
+    lines = _shown(capsys, row, relevance={"margin": margin, "relevant": relevant})
+    told = [line for line in lines if line.startswith("This needs no tool of the catalogue: it is 1.2 deviations")]
+    assert len(told) == (not relevant)
 
 
 def test_decision_shows_what_each_channel_gave(capsys: pytest.CaptureFixture[str]) -> None:

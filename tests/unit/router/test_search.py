@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from router import search
+from router import pipeline, search
 from router.catalog import EMPTY, Catalog, Pool
 from router.embed.embedder import Embedder
 from router.embed.profile import Profile
@@ -216,6 +216,19 @@ def test_search_adds_nothing_to_small_talk() -> None:
     assert greeted.relevance < 0 < asked.relevance
     assert (greeted.mode, greeted.tools) == (Mode.UNTOUCHED, ())
     assert "automobile" in _names(asked)
+
+
+@pytest.mark.parametrize(("needed", "grows"), [(pipeline.GROWS, True), (1_000.0, False)])
+def test_search_changes_a_list_only_for_what_is_well_above_the_floor(
+    monkeypatch: pytest.MonkeyPatch, needed: float, grows: bool
+) -> None:
+    """A turn that is above the floor, but not by as much as a change needs, leaves the list as it is."""
+    monkeypatch.setattr(pipeline, "GROWS", needed)
+    with _router(_ONE, small_talk=True) as router:
+        selection = _route(router, catalog(*_TOOLS, encoder=_ONE), "thing number 7", "rent a truck")
+    assert selection.relevance is not None
+    assert selection.relevance > 0
+    assert ("truck" in _names(selection)) is grows
 
 
 def test_search_without_a_floor_judges_nothing() -> None:

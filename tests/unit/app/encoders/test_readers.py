@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from app.encoders.readers import Reader, examine_later
+from structlog.testing import capture_logs
+
+from app.encoders.readers import Failures, Reader, examine_later
 from app.errors import RegistryError
 from router.embed.profile import UNKNOWN, measure
 from router.errors import EncoderError
@@ -40,3 +42,13 @@ async def test_an_encoder_that_was_down_is_examined_when_it_answers() -> None:
     assert encoder.times == 0
     assert profiles == [embedder.profile] * 2
     assert embedder.reading == measure(WordEncoder()).reading
+
+
+def test_failures_are_told_once_in_a_while() -> None:
+    """The first is told at once; those of the next minute together, with the first one after it."""
+    now = 0.0
+    failures = Failures(60, lambda: now)
+    with capture_logs() as lines:
+        for now in (0.0, 1.0, 59.0, 60.0, 61.0, 120.0):
+            failures.report(EncoderError(f"at {now}"))
+    assert [(line["reason"], line["failures"]) for line in lines] == [("at 0.0", 1), ("at 60.0", 3), ("at 120.0", 2)]

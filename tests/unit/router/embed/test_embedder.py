@@ -283,19 +283,6 @@ def test_remember_spares_the_encoder() -> None:
     assert (vectors == known).all()
 
 
-def test_later_comes_behind_the_tools() -> None:
-    """What is to be done later does not stand before tools that wait to be encoded."""
-    encoder, done = GatedEncoder(), threading.Event()
-    with _embedder(encoder) as embedder:
-        embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())
-        assert encoder.reached.wait(60)
-        embedder.later(done.set)
-        assert not done.is_set()
-        encoder.gate.set()
-        assert done.wait(60)
-        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, now())[1].all()
-
-
 def test_errors_are_reported_once_each() -> None:
     """Whom it may concern hears what the encoder said, of questions and of tools."""
     heard: list[BaseException] = []

@@ -156,6 +156,15 @@ def test_changed_file_is_refused(folder: Path, name: str) -> None:
     assert f"{name} is not the file that was exported" in refusal(folder)
 
 
+@pytest.mark.parametrize("name", ["int8.onnx", "tokenizer.json"])
+def test_file_that_cannot_be_loaded_is_refused(folder: Path, name: str) -> None:
+    """What was written as it is, but is no graph or no tokenizer, is an encoder error that names the file."""
+    (folder / name).write_bytes(b"nothing of the kind")
+    files = json.loads((folder / onnx.MANIFEST).read_text())["files"]
+    amend(folder, files=files | {name: onnx.hash_file(folder / name)})
+    assert f"{name} cannot be loaded: " in refusal(folder)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, Exception, KeyError])
 def test_failure_of_the_runtime_is_an_encoder_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
