@@ -21,7 +21,7 @@ from router.types import Budget, Mask, RankedList, Reason, Source
 # missing tool leads the best of the set, or comes as near to it as this (in deviations), and then the next best come
 # with it. Both were chosen on multi-turn data: docs/adr/0009.
 MARGIN = 0.5
-STEP = 8
+STEP = 6
 
 _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 
