@@ -25,6 +25,7 @@ DIGESTS_BEGIN = f"{RECIPE}:"
 # A question beyond this is cut in its middle: instructions stand at its start or its end.
 MAX_QUERY_CHARS = 2_000
 MAX_TOOL_CHARS = 1_500
+MAX_EXAMPLES = 10  # of a tool are embedded; all of them are searched by word
 # As much of a question is embedded: an encoder takes 14 ms for 500 characters, 62 ms for 2,000.
 MAX_GIST_CHARS = 600
 
@@ -59,6 +60,11 @@ def detail(tool: Tool) -> str:
     return " ".join([summary(tool), *parts])[:MAX_TOOL_CHARS]
 
 
+def views(tool: Tool) -> list[str]:
+    """Give the texts whose vectors' mean is the tool's: summary, detail, and the questions it is an answer to."""
+    return [summary(tool), detail(tool), *(said[:MAX_GIST_CHARS] for said in tool.examples[:MAX_EXAMPLES])]
+
+
 def searchable(tool: Tool) -> str:
     """Give everything a word can hit: texts, parameters, tags, keywords and example questions."""
     parameters = (f"{split_name(p.name)} {p.description} {' '.join(p.values)}" for p in tool.parameters)
@@ -80,7 +86,7 @@ def digest(tool: Tool) -> str:
 
     32 characters, of which the first tell the recipe.
     """
-    texts = f"{summary(tool)}\0{detail(tool)}"
+    texts = "\0".join(views(tool))
     return DIGESTS_BEGIN + hashlib.blake2b(texts.encode("utf-8", "surrogatepass"), digest_size=15).hexdigest()
 
 

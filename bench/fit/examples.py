@@ -25,7 +25,7 @@ def past_questions(metatool: Set, fit: Fit, progress: Progress) -> tuple[Set, Ro
     """Give tools of a set past questions of their own: odd questions are past, even ones judge."""
     judged = metatool.only(range(0, len(metatool.queries), 2))
     views = metatool.views[0]
-    rows: Rows = {"none": _measured(judged, fit, _as_now(judged, fit))}
+    rows: Rows = {"none": _measured(judged, fit, _plain(judged, fit))}
     for count in progress.track(_PAST, description="past questions"):
         held = _drawn(metatool, count)
         texts = [tuple(metatool.queries[i].texts[0] for i in numbers) for numbers in held]
@@ -56,13 +56,13 @@ def own_examples(sample: Set, fit: Fit, encoder: Encoder) -> Rows:
     texts = list(dict.fromkeys(said for tool in tools for said in tool.examples))
     known = dict(zip(texts, encoder.encode_document(texts), strict=True))
     vectors = [[known[said] for said in tool.examples] for tool in tools]
-    rows = {"none": _measured(silent, fit, _as_now(silent, fit))}
+    rows = {"none": _measured(silent, fit, _plain(silent, fit))}
     return rows | _ways(silent, sample, fit, vectors)
 
 
 def _ways(silent: Set, told: Set, fit: Fit, vectors: Sequence[Sequence[Vectors]]) -> Rows:
     """Measure: as words, as vectors in three ways, as both. `told` knows the examples as words, `silent` does not."""
-    found = {"as words": _measured(told, fit, _as_now(told, fit))}
+    found = {"as words": _measured(told, fit, _plain(told, fit))}
     for name, scores in zip(WAYS, _scores(silent, fit, vectors), strict=True):
         found[f"as vectors, {name}"] = _measured(silent, fit, scores)
         found[f"as words and vectors, {name}"] = _measured(told, fit, scores)
@@ -74,13 +74,13 @@ def _asked(one: Set, fit: Fit) -> Vectors:
     return mixed(one, views.texts, fit.map.questions(views.asked) if fit.map else views.asked)
 
 
-def _as_now(one: Set, fit: Fit) -> Scores:
-    return _asked(one, fit) @ one.views[0].tools.T
+def _plain(one: Set, fit: Fit) -> Scores:
+    return _asked(one, fit) @ one.views[0].plain.T
 
 
 def _scores(one: Set, fit: Fit, vectors: Sequence[Sequence[Vectors]]) -> tuple[Scores, Scores, Scores]:
     """Give similarities in the order of `WAYS`, `float32[q, n]`; tools without examples keep theirs."""
-    asked, plain = _asked(one, fit), one.views[0].tools
+    asked, plain = _asked(one, fit), one.views[0].plain
     every, third = plain.copy(), plain.copy()
     nearest = asked @ plain.T
     for i, held in enumerate(vectors):

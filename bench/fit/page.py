@@ -33,12 +33,12 @@ R@5 / R@20. The mean is over the sets, each counting once; in brackets what it g
 what the product does, with weights by question."""
 _PAST = """
 On {name}: every other question is a past one of its tools, the rest, {judged:,} questions, judge. Map and weights are
-the unseen ones. *As words*: among what BM25 reads of a tool, which is what the product does with a tool's examples.
-R@5 / R@10 / R@20 / C@20."""
+the unseen ones. *As words*: among what BM25 reads of a tool. The product does *as words and vectors, mean of all
+views*. R@5 / R@10 / R@20 / C@20."""
 _OWN = """
 On the sample catalogue, where {some} of {tools:,} tools come with example questions, judged by `{name}`, with the
-shipped map and weights. *As words* is what the product does. R@5 / R@10 / R@20 / C@20; by language R@10 of all
-channels."""
+shipped map and weights. *As words and vectors, mean of all views* is what the product does. R@5 / R@10 / R@20 / C@20;
+by language R@10 of all channels."""
 
 
 @dataclass(frozen=True, slots=True)

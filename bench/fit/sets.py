@@ -63,17 +63,28 @@ _CHUNK = 16
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """What an encoder makes of a set: two views of each tool, `float32[n, d]`, and the texts of questions, [t, d]."""
+    """What an encoder makes of a set: views of each tool, `float32[n, d]`, and the texts of questions, [t, d].
+
+    `examples` is the sum of a tool's example questions, `counts` is how many they are, `float32[n, 1]`.
+    """
 
     encoder: Encoder
     summaries: Vectors
     details: Vectors
+    examples: Vectors
+    counts: Vectors
     texts: tuple[str, ...]
     asked: Vectors
 
     @property
     def tools(self) -> Vectors:
         """Give the tools' vectors as the product makes them."""
+        mean: Vectors = (self.summaries + self.details + self.examples) / (np.float32(2) + self.counts)
+        return mean
+
+    @property
+    def plain(self) -> Vectors:
+        """Give the tools' vectors without their example questions."""
         mean: Vectors = (self.summaries + self.details) / np.float32(2)
         return mean
 
@@ -199,10 +210,17 @@ def encoded(one: Set, encoder: Encoder, questions: Callable[[list[str]], Vectors
     tools = one.catalog.tools
     texts = tuple(dict.fromkeys(said for asked in one.queries for said in asked.texts))
     told = f"{encoder.name} on {one.name}"
+    said = [text.views(tool)[2:] for tool in tools]
+    examples = np.zeros((len(tools), encoder.dimension), dtype=np.float32)
+    if flat := [example for each in said for example in each]:
+        rows = [row for row, each in enumerate(said) for _ in each]
+        np.add.at(examples, rows, _vectors(encoder.key, encoder.encode_document, flat, told, progress))
     views = Views(
         encoder,
         _vectors(encoder.key, encoder.encode_document, [text.summary(tool) for tool in tools], told, progress),
         _vectors(encoder.key, encoder.encode_document, [text.detail(tool) for tool in tools], told, progress),
+        examples,
+        np.asarray([[len(each)] for each in said], dtype=np.float32),
         texts,
         _vectors(f"{encoder.key} asked", questions, [text.gist(said) for said in texts], told, progress),
     )

@@ -4,8 +4,8 @@ Questions and tools are encoded on two threads of their own, so that a long list
 a question. A caller waits until its deadline and takes what is ready; the rest is finished in the background
 and is there for the next request. A question that somebody waits for goes before one that nobody does; that is soon
 given up. What could not be encoded is tried again when it is next asked for; a tool that the encoder refuses, not so
-soon. A tool's vector is the mean of two: its summary's and its detail's. A dot product with it is the mean of the two
-similarities.
+soon. A tool's vector is the mean of those of its summary, its detail and its example questions. A dot product with it
+is the mean of the similarities.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -44,8 +45,11 @@ def tool_vectors(encoder: Encoder, tools: Sequence[Tool]) -> Vectors:
     """Give the tools' vectors, `float32[n, d]`; of length one or a little less."""
     if not tools:
         return np.zeros((0, encoder.dimension), dtype=np.float32)
-    both = encoder.encode_document([text.summary(t) for t in tools] + [text.detail(t) for t in tools])
-    mean: Vectors = (both[: len(tools)] + both[len(tools) :]) / np.float32(2)
+    views = [text.views(tool) for tool in tools]
+    vectors = encoder.encode_document(list(chain.from_iterable(views)))
+    starts = np.cumsum([0, *map(len, views[:-1])])
+    sums = np.add.reduceat(vectors, starts, axis=0)
+    mean: Vectors = (sums / np.asarray([[len(one)] for one in views])).astype(np.float32)
     return mean
 
 

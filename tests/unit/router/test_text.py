@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -61,9 +62,10 @@ def test_searchable_holds_all_a_tool_says() -> None:
 
 def test_digest_follows_what_is_embedded() -> None:
     """Two tools with the same embedded texts have one digest; another description has another."""
-    same = tool("get_weather", "Weather of a city", parameters=_WEATHER.parameters, pinned=True)
+    same = replace(_WEATHER, pinned=True, keywords=("rain",))
     assert text.digest(same) == text.digest(_WEATHER)
     assert text.digest(tool("get_weather", "Weather")) != text.digest(_WEATHER)
+    assert text.digest(replace(_WEATHER, examples=("Umbrella?",))) != text.digest(_WEATHER)
 
 
 def test_digest_takes_lone_surrogates() -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,15 @@ def test_tool_vectors_are_the_mean_of_two() -> None:
     encoder = HashingEncoder()
     summary, detail = encoder.encode([text.summary(_TOOLS[0]), text.detail(_TOOLS[0])])
     assert np.allclose(tool_vectors(encoder, _TOOLS[:1]), [(summary + detail) / 2])
+
+
+def test_tool_vectors_hold_the_example_questions() -> None:
+    """Each example counts as much as the summary; those beyond the first ten are left to words."""
+    encoder = HashingEncoder()
+    asked = [f"question number {number}" for number in range(12)]
+    told = replace(_TOOLS[0], examples=tuple(asked))
+    expected = encoder.encode([text.summary(told), text.detail(told), *asked[:10]]).mean(axis=0)
+    assert np.allclose(tool_vectors(encoder, [_TOOLS[1], told, _TOOLS[1]])[1], expected)
 
 
 def test_tool_vectors_of_nothing_have_the_right_shape() -> None:
