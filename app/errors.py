@@ -6,6 +6,9 @@ GatewayError
 ├── NotFound                no such tool, no such path
 ├── Conflict                the change contradicts what is there
 ├── BodyTooLarge            more bytes than are accepted
+├── HeadersTooLarge         more, or larger, headers than are accepted
+├── RequestTimeout          the request did not come in time
+├── TooManyConnections      more clients than can be served at once
 ├── InvalidRecords          entries of a catalogue that cannot be taken, each with its reason
 ├── UpstreamError           the provider
 │   ├── UpstreamNotConfigured
@@ -49,6 +52,18 @@ class Conflict(GatewayError):
 
 class BodyTooLarge(GatewayError):
     """More bytes than are accepted."""
+
+
+class HeadersTooLarge(GatewayError):
+    """More, or larger, headers than are accepted."""
+
+
+class RequestTimeout(GatewayError):
+    """The request did not come in time."""
+
+
+class TooManyConnections(GatewayError):
+    """More clients than can be served at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +138,9 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     NotFound: Answer(404, "invalid_request_error", "not_found"),
     Conflict: Answer(409, "invalid_request_error", "conflict", retry=False),
     BodyTooLarge: Answer(413, "invalid_request_error", "request_too_large"),
+    HeadersTooLarge: Answer(431, "invalid_request_error", "headers_too_large"),
+    RequestTimeout: Answer(408, "invalid_request_error", "request_timeout"),
+    TooManyConnections: Answer(503, "api_error", "too_many_connections"),
     InvalidRecords: Answer(422, "invalid_request_error", "invalid_records"),
     UpstreamError: Answer(502, "api_error", "upstream_error"),
     UpstreamNotConfigured: Answer(503, "api_error", "upstream_not_configured", retry=False),
@@ -152,6 +170,6 @@ def headers_for(answer: Answer) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", b"application/json")]
     if answer.retry is not None:
         headers.append((b"x-should-retry", b"true" if answer.retry else b"false"))
-    if answer.code == "registry_busy":
+    if answer.code in ("registry_busy", "too_many_connections"):
         headers.append((b"retry-after", b"1"))
     return headers

@@ -60,6 +60,7 @@ class State(TypedDict):
 
     gateway: Gateway
     admin: AdminService
+    telemetry: Telemetry
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -127,6 +128,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         yield {
             "gateway": Gateway(settings, snapshots, routing, upstream, telemetry),
             "admin": AdminService(settings, registry, snapshots, routing, telemetry),
+            "telemetry": telemetry,
         }
 
 

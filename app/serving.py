@@ -6,9 +6,11 @@ SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, a
 from __future__ import annotations
 
 import math
+import resource
 import signal
 import socket
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,9 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from app.edge.connection import Connection
+from app.edge.watch import Watch
 from app.errors import GatewayError
 from app.settings import Settings
 from router.errors import RouterError
+
+_SPARE_FILES = 512  # the registry, the log, libraries, connections that are just being refused
 
 
 class CannotServe(Exception):
@@ -33,6 +39,7 @@ def run(settings: Settings, port: int, workers: int) -> None:
         CannotServe: It did not start; why is logged.
     """
     end_on_signals()
+    _raise_file_limit(settings)
     address = url(settings.server.host, port)
     structlog.get_logger().info("starting", base_url=f"{address}/v1", admin=f"{address}/admin/docs")
     _run(
@@ -41,11 +48,12 @@ def run(settings: Settings, port: int, workers: int) -> None:
         port=port,
         factory=True,
         workers=workers,
-        http="httptools",
+        http=partial(Connection, Watch(settings.server)),
         ws="none",
         lifespan="on",
         server_header=False,
         date_header=False,
+        timeout_keep_alive=settings.server.keep_alive_s,
         timeout_graceful_shutdown=math.ceil(settings.server.shutdown_grace_s),
     )
 
@@ -130,6 +138,17 @@ def _run_workers(config: uvicorn.Config) -> bool:
     supervisor = Multiprocess(config, sockets=[config.bind_socket()])
     supervisor.run()
     return any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes)
+
+
+def _raise_file_limit(settings: Settings) -> None:
+    """Make room for all connections, as far as the process may; worker processes inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * settings.server.max_connections + settings.upstream.max_connections + _SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        if raised < wanted:
+            structlog.get_logger().warning("few files may be open", limit=raised, wanted=wanted)
 
 
 def _bare(host: str) -> str:

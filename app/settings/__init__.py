@@ -6,7 +6,6 @@ may be written as `env:NAME` or `file:PATH`; they are resolved once, here, and n
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +20,7 @@ from app.settings.encoders import EmbeddedSpec, EncoderSpecs
 from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
+from app.settings.server import ServerSettings
 from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"
@@ -40,31 +40,6 @@ class LogFormat(StrEnum):
 
     CONSOLE = "console"
     JSON = "json"
-
-
-class ServerSettings(_Section):
-    """`server`: where the gateway listens."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    max_body_bytes: int = Field(
-        64 * 2**20,
-        ge=1024,
-        description="Largest chat request that is accepted; a larger one is answered 413.",
-    )
-    shutdown_grace_s: float = Field(
-        30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."
-    )
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
 
 
 class UpstreamSettings(_Section):
