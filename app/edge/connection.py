@@ -36,6 +36,7 @@ _log = structlog.get_logger()
 
 # The parser gets so much at a time: how far it gets with it tells what is too large.
 _PIECE = 16_384
+_FRAMING = (b"content-length", b"transfer-encoding")
 # So long a refused client may still send before it must have read why.
 _LINGER_S = 2.0
 _SURPLUS_S = 1.0
@@ -65,6 +66,8 @@ class Connection(HttpToolsProtocol):
         self._limits = watch.limits
         self._telemetry: Telemetry | None = app_state.get("telemetry")
         self._part = _Part.NONE
+        self._framing = b""
+        self._resuming = False
         self._surplus = False
         self._over = False  # nothing more is taken from this client
         self._left_at: float | None = None
@@ -103,6 +106,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a head."""
+        if self._resuming:
+            return
         super().on_message_begin()
         self._part = _Part.HEAD
         self._owed_since = self._owed_since or self._came_at
@@ -114,16 +119,19 @@ class Connection(HttpToolsProtocol):
         Raises:
             GatewayError: It is refused.
         """
+        if self._resuming:
+            return
         limits = self._limits
         version = self.parser.get_http_version()
         problem = head.check(version, self.url, self.headers, limits.max_header_bytes, limits.max_headers)
         if problem is not None:
             raise problem
+        super().on_headers_complete()
         self._part = _Part.BODY
         self._owed_since = None
         self._began_at = self._came_at
         self._body_bytes = self._empty_bytes = 0
-        super().on_headers_complete()
+        self._framing = self._body_framing() if self.parser.should_upgrade() else b""
         self.headers = []  # trailers go here, and nowhere: as headers they would come after every check
 
     def on_chunk_header(self) -> None:
@@ -137,6 +145,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request."""
+        if self._framing:  # the parser takes what follows for another protocol
+            return
         self._part = _Part.NONE
         super().on_message_complete()
         if self.cycle.response_complete and self.timeout_keep_alive_task is None:
@@ -219,8 +229,24 @@ class Connection(HttpToolsProtocol):
                 self.parser.feed_data(piece)
             except httptools.HttpParserUpgrade as upgrade:  # not taken up: what follows is HTTP as before
                 piece = piece[upgrade.args[0] :]
+                self._resume()
             else:
                 return
+
+    def _body_framing(self) -> bytes:
+        """Give the headers that tell where the body ends; empty without a body."""
+        named = [(name, value) for name, value in self.headers if name in _FRAMING]
+        return b"".join(name + b": " + value + b"\r\n" for name, value in named)
+
+    def _resume(self) -> None:
+        """Go on with the body of a request that asks for an upgrade: Java's client does that of every first one."""
+        if not self._framing:
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        head, self._framing, self._resuming = self._framing, b"", True
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + head + b"\r\n")
+        self._resuming = False
 
     def _refuse(self, error: GatewayError) -> None:
         """Answer a request that cannot be taken, in its turn, and take no more."""

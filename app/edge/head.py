@@ -14,6 +14,7 @@ from app.errors import BadRequest, GatewayError, HeadersTooLarge
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # Visible ASCII; a fragment is for browsers and never sent.
 _TARGET = re.compile(rb"/[!\"$-~]*")
+_MAX_TARGET_BYTES = 65_535  # of the parser
 _VERSIONS = ("1.0", "1.1")
 _AROUND_A_HEADER = len(b": \r\n")
 
@@ -27,8 +28,8 @@ def check(version: str, target: bytes, headers: Headers, max_bytes: int, max_hea
             hosts.append(value)
         elif name == b"transfer-encoding":
             codings.append(value.strip().lower())
-    if size > max_bytes:
-        return HeadersTooLarge(f"The request's headers are larger than the {max_bytes} bytes that are accepted.")
+    if size > max_bytes or len(target) > _MAX_TARGET_BYTES:
+        return HeadersTooLarge("The request's headers, or its path, are larger than what is accepted.")
     if len(headers) > max_headers:
         return HeadersTooLarge(f"The request has more than the {max_headers} headers that are accepted.")
     if version not in _VERSIONS:

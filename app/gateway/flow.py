@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.types import Message, Receive, Scope, Send
 
 from app.credentials import Headers
-from app.errors import GatewayError, answer_for, headers_for, openai_body
+from app.errors import BodyTooLarge, GatewayError, answer_for, headers_for, openai_body
 from app.gateway.account import account, headers_of, usage_of
 from app.gateway.forward import Upstream
-from app.gateway.identify import identify
+from app.gateway.identify import Caller, identify
 from app.gateway.inbox import ClientGone, Inbox
 from app.gateway.relay import relay
 from app.registry.snapshot import Snapshots
 from app.routing import Routed, Routing
 from app.settings import Settings
 from app.telemetry import BrokenOff, Telemetry, Usage
+from app.wire import coding
 
 _CLIENT_GONE = 499  # nginx's number for it; never sent, only counted
 
@@ -55,12 +57,10 @@ async def chat(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -> 
         headers: Headers = scope["headers"]
         caller = identify(headers, gateway.settings)
         body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
-        catalog = gateway.snapshots.catalog
-        if caller.options.off or _encoded(headers):
-            routed = Routed(body, "off" if caller.options.off else "unreadable")
-        else:
-            routed = await gateway.routing.route(body, catalog, caller.options, caller.owner)
+        routed = await _routed(gateway, caller, headers, body)
         answer.usage = usage_of(routed)
+        if routed.outcome == "routed":
+            scope = {**scope, "headers": _plain(headers)}
         await inbox.while_present(_exchange(gateway, scope, routed.body, answer, headers_of(answer.usage)))
     except ClientGone:
         answer.usage.status = _CLIENT_GONE
@@ -91,6 +91,28 @@ async def passed(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -
     except BrokenOff:
         gateway.telemetry.count_failure("upstream_broke_off")
         raise
+
+
+async def _routed(gateway: Gateway, caller: Caller, headers: Headers, body: bytes) -> Routed:
+    """Route a body, unpacked where it is packed. One that stays as it was goes out as it came.
+
+    Raises:
+        BodyTooLarge: Unpacked, it is larger than is accepted.
+        BadRequest: Duplicate keys hide the tool list or what decides about it.
+    """
+    if caller.options.off:
+        return Routed(body, "off")
+    catalog, plain = gateway.snapshots.catalog, body
+    if applied := coding.codings(headers):
+        limit = gateway.settings.server.max_body_bytes
+        try:
+            plain = await asyncio.to_thread(coding.unpack, body, applied, limit)
+        except coding.Unpackable:
+            return Routed(body, "unreadable")
+        except coding.TooLarge:
+            raise BodyTooLarge(f"Unpacked, the request body is larger than the {limit} bytes accepted.") from None
+    routed = await gateway.routing.route(plain, catalog, caller.options, caller.owner)
+    return routed if routed.outcome == "routed" else replace(routed, body=body)
 
 
 async def _exchange(
@@ -125,6 +147,6 @@ def _has_body(headers: Headers) -> bool:
     return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
-def _encoded(headers: Headers) -> bool:
-    """Whether the body is compressed: it passes as it is."""
-    return any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers)
+def _plain(headers: Headers) -> Headers:
+    """Give the headers of the same body, unpacked."""
+    return [(name, value) for name, value in headers if name != b"content-encoding"]
