@@ -27,12 +27,12 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     "identity, br": brotli.compress,
 }
 FORTY = tools.encoded(tools.chat("list exams", tools=tools.distinct(40), temperature=0.10))
-BOMB = 200_000_000
+BOMB = 80_000_000
 MIB = 2**20
 
 
 def bomb(pack: Callable[[bytes], bytes]) -> bytes:
-    """Give a body of few bytes that becomes 200 MB."""
+    """Give a body of few bytes that becomes 80 MB."""
     return pack(b'{"messages":[{"role":"user","content":"' + b" " * BOMB + b'"}]}')
 
 
@@ -111,7 +111,7 @@ def test_c30_what_cannot_be_unpacked_passes_as_it_came(
 def test_b13_c30_a_bomb_is_a_413_and_costs_no_memory(
     bare_gateway: GatewayProcess, upstream: Upstream, coding: str
 ) -> None:
-    """A few hundred kilobytes that would become 200 MB are refused in OpenAI's form, after 64 MiB at most."""
+    """A few hundred kilobytes that would become 80 MB are refused in OpenAI's form, after 64 MiB at most."""
     packed = bomb(PACK[coding])
     server = psutil.Process(bare_gateway.pid)
     before = server.memory_info().rss

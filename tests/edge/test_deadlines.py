@@ -113,7 +113,7 @@ def test_b06_a_rest_that_nobody_takes_is_dropped(hasty_gateway: GatewayProcess, 
 
 
 def test_b05_too_many_connections_are_a_503(start_gateway: StartGateway) -> None:
-    """Beyond `server.max_connections` a client is told to come back; those within are served, and so is who comes later."""
+    """Beyond `server.max_connections` a client is told to come back; those within are served on."""
     gateway = start_gateway(SERVER__MAX_CONNECTIONS="8")
     request = sockets.request(method="GET", target="/healthz")
     within = [RawClient(gateway.port) for _ in range(8)]
