@@ -98,6 +98,10 @@ class RawClient:
         """Leave."""
         self._socket.close()
 
+    def shutdown(self) -> None:
+        """Leave, but read on."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """Leave with a TCP reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
