@@ -55,6 +55,12 @@ eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="f
 bench-flood: setup ## measure what a flood of tools does to the list, and the limit against it (2 minutes)
 	$(BIN)/python -m bench.flood
 
+CLIENTS ?= 1000
+
+.PHONY: crowd
+crowd: setup ## measure what slow, stalled and leaving clients cost; docs/reliability.md (2 minutes, CLIENTS=1000)
+	ulimit -n $$(ulimit -H -n) && $(BIN)/python -m tests.edge.crowd $(CLIENTS)
+
 SETS ?= ../shared/data
 
 .PHONY: fit
