@@ -20,7 +20,7 @@ from app.settings.encoders import EmbeddedSpec, EncoderSpecs
 from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
-from app.settings.server import ServerSettings
+from app.settings.server import ServerSettings as ServerSettings
 from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"

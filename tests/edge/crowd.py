@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 import sys
 import tempfile
 import time
@@ -57,7 +58,11 @@ class Crowd:
         command = [sys.executable, "-m", "tests.edge.crowd", "healthy", str(self.gateway.port)]
         other = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
         await until
-        return (await other.communicate())[0].decode().strip()
+        return (await other.communicate(b""))[0].decode().strip()
+
+    async def alone(self) -> None:
+        """Nobody else."""
+        print(f"nobody else: {await self.healthy(asyncio.sleep(3))}", flush=True)
 
     async def slow_heads(self) -> None:
         """Half a head each, and the times until the 408 came and the connection was closed."""
@@ -75,7 +80,7 @@ class Crowd:
         times = await self.healthy(clients)
         closed = clients.result()
         print(
-            f"{self.clients} half heads: 408 after {min(closed):.2f} to {max(closed):.2f} s; others {described(times)}"
+            f"{self.clients} half heads: 408 after {min(closed):.2f} to {max(closed):.2f} s; others {times}", flush=True
         )
 
     async def slow_readers(self) -> None:
@@ -85,7 +90,7 @@ class Crowd:
         for cycle in range(_CYCLES):
             before, files = self.server.memory_info().rss, self.server.num_fds()
             self.upstream.requests.clear()
-            opened = [await self._connect(limit=1024) for _ in range(self.clients)]
+            opened = [await self._connect(room=4096) for _ in range(self.clients)]
             for _, writer in opened:
                 writer.write(body)
             times = await self.healthy(self._all_came())
@@ -97,7 +102,8 @@ class Crowd:
             print(
                 f"{self.clients} slow readers, cycle {cycle + 1}: {used / self.clients:.2f} MiB each; afterwards "
                 f"{now / before:.2f} times the memory before, {self.server.num_fds() - files:+} files; "
-                f"others {times}"
+                f"others {times}",
+                flush=True,
             )
 
     async def leaving(self) -> None:
@@ -131,8 +137,12 @@ class Crowd:
             await asyncio.sleep(0.05)
         await asyncio.sleep(3)
 
-    async def _connect(self, limit: int = 2**16) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.gateway.port, limit=limit)
+    async def _connect(self, room: int = 2**16) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.gateway.port))
+        return await asyncio.open_connection(sock=sock, limit=room)
 
 
 def ask_on(port: int) -> list[float]:
@@ -164,7 +174,7 @@ def crowd(clients: int) -> Iterator[Crowd]:
 async def main(clients: int) -> None:
     """Run everything, one after another."""
     with crowd(clients) as here:
-        parts: list[Callable[[], Awaitable[None]]] = [here.slow_heads, here.slow_readers, here.leaving]
+        parts: list[Callable[[], Awaitable[None]]] = [here.alone, here.slow_heads, here.slow_readers, here.leaving]
         for part in parts:
             await part()
 
