@@ -10,6 +10,8 @@ GatewayError
 ├── UpstreamError           the provider
 │   ├── UpstreamNotConfigured
 │   ├── UpstreamUnreachable
+│   ├── UpstreamInvalid     an answer that cannot be passed on
+│   ├── UpstreamBusy        every connection to it is in use
 │   └── UpstreamTimeout
 ├── RegistryError           the tools' home
 │   ├── RegistryBusy        another process is writing
@@ -82,6 +84,14 @@ class UpstreamUnreachable(UpstreamError):
     """No connection, or one that broke before the answer began."""
 
 
+class UpstreamInvalid(UpstreamError):
+    """The provider's answer cannot be passed on: it is no HTTP, or nothing that one hop may pass to the next."""
+
+
+class UpstreamBusy(UpstreamError):
+    """Every connection to the provider is in use."""
+
+
 class UpstreamTimeout(UpstreamError):
     """The provider took longer than is allowed."""
 
@@ -127,6 +137,8 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     UpstreamError: Answer(502, "api_error", "upstream_error"),
     UpstreamNotConfigured: Answer(503, "api_error", "upstream_not_configured", retry=False),
     UpstreamUnreachable: Answer(502, "api_error", "upstream_unreachable"),
+    UpstreamInvalid: Answer(502, "api_error", "upstream_invalid_answer"),
+    UpstreamBusy: Answer(503, "api_error", "upstream_busy"),
     UpstreamTimeout: Answer(504, "api_error", "upstream_timeout"),
     RegistryError: Answer(500, "api_error", "registry_error"),
     RegistryBusy: Answer(503, "api_error", "registry_busy"),
@@ -134,6 +146,9 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     RegistryUnusable: Answer(503, "api_error", "registry_unusable", retry=False),
     ConfigurationError: Answer(500, "api_error", "configuration_error", retry=False),
 }
+
+
+_PASSING = frozenset({"registry_busy", "upstream_busy"})  # worth another try after a second
 
 
 def answer_for(error: GatewayError) -> Answer:
@@ -152,6 +167,6 @@ def headers_for(answer: Answer) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", b"application/json")]
     if answer.retry is not None:
         headers.append((b"x-should-retry", b"true" if answer.retry else b"false"))
-    if answer.code == "registry_busy":
+    if answer.code in _PASSING:
         headers.append((b"retry-after", b"1"))
     return headers

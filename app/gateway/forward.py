@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import AsyncIterator
 from urllib.parse import unquote_to_bytes
 
 import httpx
 
 from app.credentials import Headers
-from app.errors import BadRequest, UpstreamNotConfigured, UpstreamTimeout, UpstreamUnreachable
+from app.errors import BadRequest, UpstreamInvalid, UpstreamNotConfigured
+from app.gateway.explain import explained
 from app.gateway.identify import is_own_header
-from app.gateway.transport import AiohttpTransport
+from app.gateway.transport import AiohttpTransport, Timeouts
 from app.settings import Credentials, UpstreamSettings
 
 HOP_BY_HOP = frozenset(
@@ -29,6 +29,7 @@ HOP_BY_HOP = frozenset(
 )
 _CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
 _MOUNT = b"/v1"
+_SWITCHING = 101
 
 
 class Upstream:
@@ -53,8 +54,10 @@ class Upstream:
         Raises:
             BadRequest: The path leaves the provider's base path.
             UpstreamNotConfigured: There is no provider.
+            UpstreamBusy: Every connection is in use.
             UpstreamUnreachable: No connection, or it broke before the answer.
             UpstreamTimeout: No connection, or no answer, in time.
+            UpstreamInvalid: An answer that cannot be passed on.
         """
         if self._origin is None:
             raise UpstreamNotConfigured(
@@ -68,18 +71,25 @@ class Upstream:
             extensions={"target": self._target(path, query)},
         )
         try:
-            return await self._connected().handle_async_request(request)
-        except (httpx.ConnectTimeout, httpx.ReadTimeout) as error:
-            raise UpstreamTimeout("The provider did not answer in time.") from error
+            response = await self._connected().handle_async_request(request)
         except httpx.TransportError as error:
-            raise UpstreamUnreachable(_explained(error)) from error
+            raise explained(error) from error
+        if response.status_code == _SWITCHING:
+            await response.aclose()
+            raise UpstreamInvalid("The provider's answer changes to another protocol, which nobody asked it for.")
+        return response
 
     def _connected(self) -> AiohttpTransport:
         if self._transport is None:
             self._transport = AiohttpTransport(
                 max_connections=self._settings.max_connections,
-                connect_timeout_s=self._settings.connect_timeout_s,
-                read_timeout_s=self._settings.read_timeout_s,
+                max_header_bytes=self._settings.max_header_bytes,
+                timeouts=Timeouts(
+                    pool_s=self._settings.pool_timeout_s,
+                    connect_s=self._settings.connect_timeout_s,
+                    first_byte_s=self._settings.first_byte_timeout_s,
+                    idle_s=self._settings.idle_timeout_s,
+                ),
             )
         return self._transport
 
@@ -112,15 +122,3 @@ def connection_named(headers: Headers) -> frozenset[bytes]:
     """Give the headers that `connection` declares to be of this hop only."""
     listed = (value for name, value in headers if name == b"connection")
     return frozenset(token.strip().lower() for value in listed for token in value.split(b",") if token.strip())
-
-
-def _explained(error: httpx.TransportError) -> str:
-    """Say what failed without saying where to: the provider's address may be confidential."""
-    cause = error.__cause__
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "No secure connection to the provider: its TLS certificate or protocol was refused."
-        cause = cause.__cause__ or getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None)
-    if isinstance(error, httpx.ConnectError):
-        return "No connection to the provider could be opened."
-    return "The connection to the provider broke before it answered."

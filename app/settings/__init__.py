@@ -81,13 +81,30 @@ class UpstreamSettings(_Section):
         description="passthrough: the caller's own key is forwarded. managed: callers show a key of callers.keys and "
         "the provider sees upstream.api_key.",
     )
-    connect_timeout_s: float = Field(5.0, gt=0, description="Seconds to open a connection to the provider.")
-    read_timeout_s: float | None = Field(
-        None,
-        gt=0,
-        description="Seconds without a byte from the provider before giving up; null waits for the caller.",
+    connect_timeout_s: float = Field(
+        5.0, gt=0, description="Seconds to open a connection to the provider: name, TCP and TLS."
     )
-    max_connections: int = Field(1000, ge=1, description="Connections to the provider that may be open at once.")
+    first_byte_timeout_s: float | None = Field(
+        600.0,
+        gt=0,
+        description="Seconds from a request to the headers of its answer; then it is answered 504. "
+        "null waits for the caller.",
+    )
+    idle_timeout_s: float | None = Field(
+        600.0,
+        gt=0,
+        description="Seconds without a byte of an answer that has begun; then it is broken off. "
+        "null waits for the caller.",
+    )
+    max_connections: int = Field(
+        1000, ge=1, description="Connections to the provider that may be in use at once, in each worker."
+    )
+    pool_timeout_s: float = Field(
+        1.0, ge=0, description="Seconds that a request waits for one of them before it is answered 503."
+    )
+    max_header_bytes: int = Field(
+        256 * 2**10, ge=8192, description="Largest headers of an answer; one with larger ones is answered 502."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> UpstreamSettings:

@@ -460,7 +460,7 @@ def test_upstream_base_url_is_kept_as_written(url: str) -> None:
     [
         ("server: {port: 65536}", "server.port"),
         ("server: {port: eight}", "server.port"),
-        ("upstream: {read_timeout_s: 0}", "upstream.read_timeout_s"),
+        ("upstream: {idle_timeout_s: 0}", "upstream.idle_timeout_s"),
         ("upstream: {credentials: shared}", "upstream.credentials"),
         ("select: {initial: 0}", "select.initial"),
         ("select: {budget_ms: 0}", "select.budget_ms"),
