@@ -40,6 +40,12 @@ demo: setup ## run three questions through a gateway with hundreds of tools (ONC
 test: extras ## run the whole test suite, a file at a time on each core
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+COUNT ?= 20000
+
+.PHONY: chaos-cancels
+chaos-cancels: setup ## cancel 20,000 requests under contention and look at the connections left (COUNT=; 3 minutes)
+	$(BIN)/python -m tests.chaos.churn --count $(COUNT)
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write

@@ -35,9 +35,9 @@ _OLD = ("UNSUPPORTED_PROTOCOL", "PROTOCOL_VERSION", "WRONG_SSL_VERSION", "VERSIO
 
 def explained(error: httpx.TransportError) -> UpstreamError:
     """Give the gateway's own error for one of the transport."""
-    for cause in _causes(error):
-        if isinstance(cause, ssl.SSLError):
-            return UpstreamUnreachable(f"No secure connection to the provider: {_refusal(cause)}.")
+    refusals = [cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)]
+    if refusals:  # the innermost is OpenSSL's own
+        return UpstreamUnreachable(f"No secure connection to the provider: {_refusal(refusals[-1])}.")
     return next(family(text) for kind, family, text in _FAMILIES if isinstance(error, kind))
 
 

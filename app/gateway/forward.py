@@ -11,6 +11,7 @@ from app.credentials import Headers
 from app.errors import BadRequest, UpstreamInvalid, UpstreamNotConfigured
 from app.gateway.explain import explained
 from app.gateway.identify import is_own_header
+from app.gateway.mask import masked
 from app.gateway.transport import AiohttpTransport, Timeouts
 from app.settings import Credentials, UpstreamSettings
 
@@ -77,7 +78,8 @@ class Upstream:
         if response.status_code == _SWITCHING:
             await response.aclose()
             raise UpstreamInvalid("The provider's answer changes to another protocol, which nobody asked it for.")
-        return response
+        key = self._key()
+        return masked(response, key) if key else response
 
     def _connected(self) -> AiohttpTransport:
         if self._transport is None:
@@ -102,7 +104,7 @@ class Upstream:
     def _headers(self, headers: Headers, *, replaced: bool) -> Headers:
         """Give the headers to send. `replaced`: the length is that of the body at hand, not the announced one."""
         named = connection_named(headers)
-        managed = self._settings.credentials is Credentials.MANAGED
+        key = self._key()
         sent = [
             (name, value)
             for name, value in headers
@@ -110,12 +112,18 @@ class Upstream:
             and name not in named
             and name not in (b"host", b"expect")
             and not (replaced and name == b"content-length")
-            and not (managed and name in _CREDENTIALS)
+            and not (key is not None and name in _CREDENTIALS)
             and not is_own_header(name)
         ]
-        if managed and self._settings.api_key is not None:
-            sent.append((b"authorization", b"Bearer " + self._settings.api_key.get_secret_value().encode()))
+        if key:
+            sent.append((b"authorization", b"Bearer " + key))
         return sent
+
+    def _key(self) -> bytes | None:
+        """Give the provider's key in managed mode, empty where there is none; None in passthrough mode."""
+        if self._settings.credentials is not Credentials.MANAGED:
+            return None
+        return self._settings.api_key.get_secret_value().encode() if self._settings.api_key is not None else b""
 
 
 def connection_named(headers: Headers) -> frozenset[bytes]:
