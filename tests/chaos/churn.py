@@ -24,12 +24,16 @@ PLACES = 10
 _CLIENTS = 20
 _PROBES = 100
 _PATIENCE_S = 20.0
-_KINDS = ("late?ms=20", "pings?n=10&ms=3", "ok?of=20", "stall_after?n=2", "hang")
+_KINDS = ("late?ms=20", "pings?n=100&ms=5", "ok?of=20", "stall_after?n=2", "hang")
+_MARKS = (b"HTTP/1.1 ", b"\r\n\r\n", b"data: ", b"[DONE]", b"never comes")  # after which of them a client leaves
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was left: of the probes, how many were answered 200; of the places, how many hold a request at once."""
+    """What was left. `reached`: requests that came to the provider before their clients had left.
+
+    `probes_answered`: of a hundred, those that were answered 200. `places_free`: those that take a request at once.
+    """
 
     cancelled: int
     reached: int
@@ -45,8 +49,7 @@ async def churn(port: int, chaos: Chaos, *, count: int, seed: int = 1) -> Result
     async def client() -> int:
         done = 0
         for _ in left:
-            kind = chance.choice(_KINDS)
-            await _leave(port, kind, chance.uniform(0, 0.03))
+            await _leave(port, chance.choice(_KINDS), chance.choice(_MARKS), chance.uniform(0, 0.2))
             done += 1
         return done
 
@@ -56,11 +59,12 @@ async def churn(port: int, chaos: Chaos, *, count: int, seed: int = 1) -> Result
     return Result(cancelled, reached, seconds, answered, await _free_places(port, chaos))
 
 
-async def _leave(port: int, kind: str, after_s: float) -> None:
+async def _leave(port: int, kind: str, mark: bytes, after_s: float) -> None:
+    """Ask, and leave with a reset as soon as the mark has come, or after so long."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(_request(kind, stream=True))
-        await asyncio.wait_for(reader.readuntil(b"[DONE]"), after_s)
+        await asyncio.wait_for(reader.readuntil(mark), after_s)
     except (TimeoutError, asyncio.IncompleteReadError):
         pass
     finally:
@@ -95,7 +99,10 @@ async def _free_places(port: int, chaos: Chaos) -> int:
 def _request(scenario: str, *, stream: bool) -> bytes:
     document = {"model": f"chaos/{scenario}", "stream": stream, "messages": [{"role": "user", "content": "hi"}]}
     body = json.dumps(document).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nx-toolfunnel-tools: off\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
