@@ -46,6 +46,10 @@ COUNT ?= 20000
 chaos-cancels: setup ## cancel 20,000 requests under contention and look at the connections left (COUNT=; 3 minutes)
 	$(BIN)/python -m tests.chaos.churn --count $(COUNT)
 
+.PHONY: chaos-loops
+chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (5 minutes)
+	$(BIN)/python -m tests.chaos.loops
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write

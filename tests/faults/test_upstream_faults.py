@@ -6,13 +6,13 @@ import asyncio
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import openai
 import psutil
 import pytest
 
+from tests.chaos.asking import broken_answer, question, unchunked
 from tests.chaos.churn import PLACES, churn
 from tests.chaos.scenarios import BAD_SSE, COMPLETION, DONE, event, scrambled
 from tests.chaos.secure import SecureDoor
@@ -23,33 +23,6 @@ from tests.support.gateway import GatewayProcess, free_port
 from tests.support.sockets import RawClient
 
 _MIB = 2**20
-
-
-def question(scenario: str, *, stream: bool = False) -> dict[str, Any]:
-    """Ask for a scenario."""
-    return {**tools.chat("list exams", stream=stream), "model": f"chaos/{scenario}"}
-
-
-def broken_answer(gateway: GatewayProcess, scenario: str, *, stream: bool) -> tuple[bytes, bytes]:
-    """Give head and body of an answer up to where the gateway ended the connection."""
-    with RawClient(gateway.port) as client:
-        client.send(sockets.request(tools.encoded(question(scenario, stream=stream))))
-        head, _, body = client.receive_all().partition(b"\r\n\r\n")
-        return head, body
-
-
-def unchunked(data: bytes) -> tuple[bytes, bool]:
-    """Give what the chunks hold, and whether the last one came."""
-    parts: list[bytes] = []
-    while True:
-        size, _, rest = data.partition(b"\r\n")
-        if not size or not rest:
-            return b"".join(parts), False
-        length = int(size, 16)
-        if not length:
-            return b"".join(parts), True
-        parts.append(rest[:length])
-        data = rest[length + 2 :]
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str]:
@@ -85,7 +58,7 @@ def test_a01_a_connection_that_ends_without_an_answer_is_a_502(
 def test_a03_a_body_that_breaks_never_looks_whole(gateway: GatewayProcess, chaos: Chaos, scenario: str) -> None:
     """The client gets fewer bytes than were announced, then the end of the connection."""
     for sent in range(0, len(COMPLETION), 20):
-        head, body = broken_answer(gateway, f"{scenario}?n={sent}", stream=False)
+        head, body = broken_answer(gateway.port, f"{scenario}?n={sent}", stream=False)
         assert f"content-length: {len(COMPLETION)}".encode() in head
         assert body in (COMPLETION[:sent], b"")
     assert {record.attempt for record in chaos.records} == {1}
@@ -107,7 +80,7 @@ def test_a03_the_official_client_raises(
 @pytest.mark.parametrize("number", range(0, 50, 7))
 def test_a04_a_reset_at_any_event_breaks_the_stream_off(gateway: GatewayProcess, chaos: Chaos, number: int) -> None:
     """The client gets events as far as they came, no terminator and no [DONE], and nobody asks again."""
-    _, body = broken_answer(gateway, f"rst_mid_stream?n={number}", stream=True)
+    _, body = broken_answer(gateway.port, f"rst_mid_stream?n={number}", stream=True)
     events, whole = unchunked(body)
     assert b"".join(event(n) for n in range(number)).startswith(events)
     assert (whole, DONE in body, len(chaos.records)) == (False, False, 1)
@@ -118,7 +91,7 @@ def test_a05_an_end_without_terminator_breaks_the_stream_off(
     gateway: GatewayProcess, chaos: Chaos, number: int
 ) -> None:
     """Every event that came is relayed, then the connection ends as the provider's did."""
-    _, body = broken_answer(gateway, f"fin_no_terminator?n={number}", stream=True)
+    _, body = broken_answer(gateway.port, f"fin_no_terminator?n={number}", stream=True)
     assert unchunked(body) == (b"".join(event(n) for n in range(number)), False)
     assert len(chaos.records) == 1
 
@@ -151,7 +124,7 @@ def test_a06_a_client_that_uploads_slowly_is_not_the_providers_fault(gateway: Ga
 @pytest.mark.parametrize("number", [0, 3])
 def test_a07_silence_within_a_stream_breaks_it_off(gateway: GatewayProcess, chaos: Chaos, number: int) -> None:
     """What came is there, nothing is added, and the provider's connection is closed."""
-    _, body = broken_answer(gateway, f"stall_after?n={number}", stream=True)
+    _, body = broken_answer(gateway.port, f"stall_after?n={number}", stream=True)
     assert unchunked(body) == (b"".join(event(n) for n in range(number)), False)
     chaos.records[0].wait_closed()
     assert works(gateway)
