@@ -6,6 +6,7 @@ import json
 import random
 import zlib
 from email.utils import formatdate
+from functools import cache
 from itertools import pairwise
 
 from tests.chaos.server import Line, Play
@@ -73,6 +74,13 @@ def event(number: int) -> bytes:
     choices = [{"index": 0, "delta": {"content": f"<{number}>"}, "finish_reason": None}]
     chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "chaos", "choices": choices}
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+@cache
+def pressed(coding: str, mib: int) -> bytes:
+    """Give the body of `bomb`. It takes seconds to make: once."""
+    press = zlib.compressobj(9, wbits=31 if coding == "gzip" else 15)
+    return b"".join(press.compress(bytes(2**20)) for _ in range(mib)) + press.flush()
 
 
 def scrambled(seed: int) -> list[bytes]:
@@ -214,11 +222,9 @@ async def huge_chunk(line: Line) -> None:
 
 
 async def bomb(line: Line) -> None:
-    """mib MiB of zeros, compressed: coding gzip or deflate."""
+    """Zeros, mib MiB of them, compressed: coding gzip or deflate."""
     coding = line.record.options.get("coding", "gzip")
-    press = zlib.compressobj(9, wbits=31 if coding == "gzip" else 15)
-    body = b"".join(press.compress(bytes(2**20)) for _ in range(line.option("mib", 512))) + press.flush()
-    await line.whole(200, body, JSON, ("content-encoding", coding))
+    await line.whole(200, pressed(coding, line.option("mib", 512)), JSON, ("content-encoding", coding))
 
 
 async def status(line: Line) -> None:
