@@ -30,20 +30,20 @@ def chaos(running_chaos: Chaos) -> Chaos:
 
 @pytest.fixture(scope="session")
 def gateway(shared_gateway: StartGateway, running_chaos: Chaos) -> GatewayProcess:
-    """A server that waits a second for the provider, at most."""
-    return shared_gateway(
-        UPSTREAM__BASE_URL=running_chaos.base_url,
-        UPSTREAM__FIRST_BYTE_TIMEOUT_S="1",
-        UPSTREAM__IDLE_TIMEOUT_S="1",
-        LOG__LEVEL="debug",
-    )
-
-
-@pytest.fixture(scope="session")
-def narrow_gateway(shared_gateway: StartGateway, running_chaos: Chaos) -> GatewayProcess:
     """A server with ten connections, for which requests wait a moment only."""
     return shared_gateway(
         UPSTREAM__BASE_URL=running_chaos.base_url,
         UPSTREAM__MAX_CONNECTIONS=str(PLACES),
         UPSTREAM__POOL_TIMEOUT_S="0.3",
+        LOG__LEVEL="debug",
+    )
+
+
+@pytest.fixture(scope="session")
+def impatient_gateway(shared_gateway: StartGateway, running_chaos: Chaos) -> GatewayProcess:
+    """A server that waits two seconds for the provider, at most."""
+    return shared_gateway(
+        UPSTREAM__BASE_URL=running_chaos.base_url,
+        UPSTREAM__FIRST_BYTE_TIMEOUT_S="2",
+        UPSTREAM__IDLE_TIMEOUT_S="2",
     )

@@ -96,43 +96,47 @@ def test_a05_an_end_without_terminator_breaks_the_stream_off(
     assert len(chaos.records) == 1
 
 
-def test_a06_headers_that_come_too_slowly_are_a_504(gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a06_headers_that_come_too_slowly_are_a_504(impatient_gateway: GatewayProcess, chaos: Chaos) -> None:
     """Single bytes do not prolong the wait; the provider's connection is closed."""
-    assert error_of(gateway.post(question("slow_headers?ms=400"))) == (504, "upstream_timeout")
+    assert error_of(impatient_gateway.post(question("slow_headers?ms=400"))) == (504, "upstream_timeout")
     chaos.records[0].wait_closed()
-    assert works(gateway)
+    assert works(impatient_gateway)
 
 
-def test_a06_an_answer_that_never_begins_is_a_504(gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a06_an_answer_that_never_begins_is_a_504(impatient_gateway: GatewayProcess, chaos: Chaos) -> None:
     """Silence is the same, on other endpoints too."""
-    assert error_of(gateway.post(question("hang"))) == (504, "upstream_timeout")
-    assert error_of(gateway.post(question("hang"), "/embeddings")) == (504, "upstream_timeout")
+    assert error_of(impatient_gateway.post(question("hang"))) == (504, "upstream_timeout")
+    assert error_of(impatient_gateway.post(question("hang"), "/embeddings")) == (504, "upstream_timeout")
     for record in chaos.records:
         record.wait_closed()
 
 
-def test_a06_a_client_that_uploads_slowly_is_not_the_providers_fault(gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a06_a_client_that_uploads_slowly_is_not_the_providers_fault(
+    impatient_gateway: GatewayProcess, chaos: Chaos
+) -> None:
     """The clock of the first byte stands still while the client has the word."""
     body = tools.encoded(question("ok"))
-    with RawClient(gateway.port) as client:
+    with RawClient(impatient_gateway.port) as client:
         client.send(sockets.request(body, target="/v1/files")[:-1])
-        time.sleep(1.5)  # longer than the limit
+        time.sleep(2.5)  # longer than the limit
         client.send(body[-1:])
         assert client.answer()[0] == 200
 
 
 @pytest.mark.parametrize("number", [0, 3])
-def test_a07_silence_within_a_stream_breaks_it_off(gateway: GatewayProcess, chaos: Chaos, number: int) -> None:
+def test_a07_silence_within_a_stream_breaks_it_off(
+    impatient_gateway: GatewayProcess, chaos: Chaos, number: int
+) -> None:
     """What came is there, nothing is added, and the provider's connection is closed."""
-    _, body = broken_answer(gateway.port, f"stall_after?n={number}", stream=True)
+    _, body = broken_answer(impatient_gateway.port, f"stall_after?n={number}", stream=True)
     assert unchunked(body) == (b"".join(event(n) for n in range(number)), False)
     chaos.records[0].wait_closed()
-    assert works(gateway)
+    assert works(impatient_gateway)
 
 
-def test_a08_comments_keep_a_stream_alive(gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a08_comments_keep_a_stream_alive(impatient_gateway: GatewayProcess, chaos: Chaos) -> None:
     """Any byte counts against the limit of silence; comments are relayed as they are."""
-    answer = gateway.post(question("pings?n=8&ms=300", stream=True))
+    answer = impatient_gateway.post(question("pings?n=8&ms=400", stream=True))
     assert answer.content == b": ping\n\n" * 8 + event(0) + DONE
 
 
@@ -174,8 +178,8 @@ def test_a12_a_malformed_stream_is_relayed_as_it_is(gateway: GatewayProcess, cha
 
 
 def test_a12_any_bytes_cut_anywhere_are_relayed_as_they_are(gateway: GatewayProcess, chaos: Chaos) -> None:
-    """A hundred streams, broken in places and cut anywhere."""
-    for seed in range(100):
+    """Sixty streams, broken in places and cut anywhere."""
+    for seed in range(60):
         answer = gateway.post(question(f"split_everywhere?seed={seed}", stream=True))
         assert answer.content == b"".join(scrambled(seed)), seed
 
@@ -340,7 +344,7 @@ def test_a23_an_error_that_repeats_the_providers_key_comes_without_it(
         UPSTREAM__API_KEY=PROVIDER_KEY,
         LOG__LEVEL="debug",
     )
-    for cut in range(40, 400, 5):
+    for cut in range(40, 400, 11):
         answer = gateway.post(question(f"echo_headers?n={cut}"))
         assert PROVIDER_KEY not in answer.text + str(answer.headers.raw)
         assert (answer.status_code, answer.text.count("Bearer " + "*" * len(PROVIDER_KEY))) == (401, 1)
@@ -348,37 +352,37 @@ def test_a23_an_error_that_repeats_the_providers_key_comes_without_it(
     assert PROVIDER_KEY not in gateway.log
 
 
-def test_a20_a_full_pool_refuses_and_recovers(narrow_gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a20_a_full_pool_refuses_and_recovers(gateway: GatewayProcess, chaos: Chaos) -> None:
     """While every connection hangs, others get 503 with retry-after; when one is free again, answers."""
-    hanging = [RawClient(narrow_gateway.port) for _ in range(PLACES)]
+    hanging = [RawClient(gateway.port) for _ in range(PLACES)]
     for client in hanging:
         client.send(sockets.request(tools.encoded(question("hang"))))
     chaos.wait_for(PLACES)
     for _ in range(5):
-        answer = narrow_gateway.post(question("ok"))
+        answer = gateway.post(question("ok"))
         assert error_of(answer) == (503, "upstream_busy")
         assert answer.headers["retry-after"] == "1"
     for client in hanging:
         client.close()
     for record in chaos.records:
         record.wait_closed()
-    assert [works(narrow_gateway) for _ in range(PLACES)] == [True] * PLACES
+    assert [works(gateway) for _ in range(PLACES)] == [True] * PLACES
 
 
-def test_a20_after_a_burst_one_connection_is_used(narrow_gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a20_after_a_burst_one_connection_is_used(gateway: GatewayProcess, chaos: Chaos) -> None:
     """The connection given back last is the next one to be used, so that those of a burst grow old and are closed."""
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(narrow_gateway.post, [question("late?ms=500")] * 4))
+        list(pool.map(gateway.post, [question("late?ms=500")] * 4))
     assert len({record.connection for record in chaos.records}) > 1
     chaos.reset()
     for _ in range(6):
-        assert works(narrow_gateway)
+        assert works(gateway)
     assert len({record.connection for record in chaos.records}) == 1
 
 
-def test_a21_many_cancelled_requests_leave_the_pool_whole(narrow_gateway: GatewayProcess, chaos: Chaos) -> None:
+def test_a21_many_cancelled_requests_leave_the_pool_whole(gateway: GatewayProcess, chaos: Chaos) -> None:
     """A thousand clients that leave at any moment: every probe is answered, and every place in the pool is free."""
-    result = asyncio.run(churn(narrow_gateway.port, chaos, count=1_000))
+    result = asyncio.run(churn(gateway.port, chaos, count=1_000))
     assert (result.cancelled, result.probes_answered, result.places_free) == (1_000, 100, PLACES)
     assert result.reached > 300
 
