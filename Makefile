@@ -47,7 +47,7 @@ chaos-cancels: setup ## cancel 20,000 requests under contention and look at the 
 	$(BIN)/python -m tests.chaos.churn --count $(COUNT)
 
 .PHONY: chaos-loops
-chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (5 minutes)
+chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (4 minutes)
 	$(BIN)/python -m tests.chaos.loops
 
 .PHONY: bench-retrieval

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support import sockets, tools
-from tests.support.sockets import RawClient
+from tests.support.sockets import RawClient, parsed
 
 
 def question(scenario: str, *, stream: bool = False) -> dict[str, Any]:
@@ -19,6 +19,15 @@ def broken_answer(port: int, scenario: str, *, stream: bool) -> tuple[bytes, byt
         client.send(sockets.request(tools.encoded(question(scenario, stream=stream))))
         head, _, body = client.receive_all().partition(b"\r\n\r\n")
         return head, body
+
+
+def answered(port: int, scenario: str, *, stream: bool) -> tuple[int, dict[str, str], bytes]:
+    """Give status, headers and body of an answer, the body as it is framed; the connection ends with it."""
+    body = tools.encoded(question(scenario, stream=stream))
+    with RawClient(port) as client:
+        client.send(sockets.request(body, headers=[("connection", "close")]))
+        head, _, body = client.receive_all().partition(b"\r\n\r\n")
+    return *parsed(head), body
 
 
 def unchunked(data: bytes) -> tuple[bytes, bool]:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.asking import broken_answer, question, unchunked
+from tests.chaos.asking import answered, broken_answer, unchunked
 from tests.chaos.scenarios import COMPLETION, SCENARIOS, event, scrambled
 from tests.chaos.server import Chaos
 from tests.support.gateway import GatewayProcess
@@ -38,13 +38,13 @@ def _stream(gateway: GatewayProcess, number: int, scenario: str) -> bool:
 
 def _before(gateway: GatewayProcess, number: int, scenario: str) -> bool:
     """Whether an answer that never comes is a 502."""
-    return gateway.post(question(f"{scenario}?n={number}")).status_code == 502
+    return answered(gateway.port, f"{scenario}?n={number}", stream=False)[0] == 502
 
 
 def _split(gateway: GatewayProcess, number: int, scenario: str) -> bool:
     """Whether a stream arrives as it was sent."""
-    answer = gateway.post(question(f"{scenario}?seed={number}", stream=True))
-    return answer.content == b"".join(scrambled(number))
+    _, _, body = answered(gateway.port, f"{scenario}?seed={number}", stream=True)
+    return unchunked(body)[0] == b"".join(scrambled(number))
 
 
 _Check = Callable[[GatewayProcess, int, str], bool]
