@@ -1,0 +1,78 @@
+"""The requests that are measured: one body each, cut where its question stands, and which gateway gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from app.importer import read_files
+from bench.catalog import SAMPLE
+from router.types import Tool
+
+_CUT = "QUESTION"
+_SYSTEM = "You are a helpful assistant. " + "Answer in the language you are asked in, and use a tool where one fits. " * 8
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of request. `catalog`: the tools registered at the gateway. `fresh`: nobody asked the question before."""
+
+    name: str
+    words: str
+    tools: int = 0
+    catalog: int = 0
+    fresh: bool = False
+    stream: bool = False
+    headers: tuple[str, ...] = ()
+    routed: bool = True  # the gateway changes the list
+
+    @property
+    def model(self) -> str:
+        """What tells the upstream how to answer."""
+        return "stream-50-5" if self.stream else "bench"
+
+
+CASES = (
+    Case("pass", "10 tools, nothing to trim", tools=10, routed=False),
+    Case("off", "10 tools, routing off", tools=10, headers=("x-toolfunnel-tools: off",), routed=False),
+    Case("loop", "300 tools, trimmed, seen before", tools=300),
+    Case("new", "300 tools, trimmed, a new question each", tools=300, fresh=True),
+    Case("catalog", "10,000 in the catalogue, a new question each", catalog=10_000, fresh=True),
+    Case("large", "100,000 in the catalogue, a new question each", catalog=100_000, fresh=True),
+    Case("stream", "streams of 50 events, 5 ms apart", tools=10, stream=True, routed=False),
+)
+
+
+def prepare(case: Case, folder: Path) -> Path:
+    """Write a case's body as the load generator takes it; give its folder."""
+    tools = read_files([SAMPLE])
+    body: dict[str, object] = {
+        "model": case.model,
+        "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _CUT}],
+        "temperature": 0.2,
+        "stream": case.stream,
+    }
+    if case.tools:
+        body["tools"] = [msgspec.Raw(tool.definition) for tool in tools[: case.tools]]
+    head, tail = msgspec.json.encode(body).split(_CUT.encode())
+    place = folder / case.name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "head").write_bytes(head)
+    (place / "tail").write_bytes(tail)
+    (place / "questions").write_bytes(b"\n".join(_questions(tools)))
+    return place
+
+
+def body(folder: Path) -> bytes:
+    """Give a prepared body with its first question."""
+    first = (folder / "questions").read_bytes().partition(b"\n")[0]
+    return (folder / "head").read_bytes() + first + (folder / "tail").read_bytes()
+
+
+def _questions(tools: Sequence[Tool]) -> list[bytes]:
+    """Give the questions of the sample's first tools, as they stand in JSON."""
+    asked = [question for tool in tools[:300] for question in tool.examples]
+    return [msgspec.json.encode(question)[1:-1] for question in asked]
