@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
+import xxhash
 
 from app.errors import BadRequest
 from app.settings import Settings
@@ -67,7 +68,7 @@ class Routing:
     def __init__(self, router: Router, settings: Settings) -> None:
         self.router = router
         self._settings = settings
-        self._lists: Lru[str, Catalog] = Lru(256)
+        self._lists: Lru[tuple[str, bytes], tuple[bytes, Catalog]] = Lru(256)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="route")
         self._free = asyncio.Semaphore(_THREADS)
 
@@ -169,13 +170,15 @@ class Routing:
         """Read the client's tool list, once for all requests that carry the same bytes."""
         if request.tools is None:
             return EMPTY
-        # Shared by all callers, so the hash must be one that nobody can find two lists for.
-        key = f"{request.list_key}:{hashlib.blake2b(request.tools, digest_size=16).hexdigest()}"
-        own = self._lists.get(key)
-        if own is None:
-            own = Catalog.build(key, chat.read_tools(request))
-            if len(request.tools) <= _MAX_KEPT_LIST_BYTES:
-                self._lists.put(key, own)
+        key = (request.list_key, xxhash.xxh3_128_digest(request.tools))
+        known = self._lists.get(key)
+        # Shared by all callers: somebody may look for two lists with one hash, so the bytes decide.
+        if known is not None and known[0] == request.tools:
+            return known[1]
+        version = f"{request.list_key}:{hashlib.blake2b(request.tools, digest_size=16).hexdigest()}"
+        own = Catalog.build(version, chat.read_tools(request))
+        if len(request.tools) <= _MAX_KEPT_LIST_BYTES:
+            self._lists.put(key, (request.tools, own))
         return own
 
 

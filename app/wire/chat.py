@@ -67,6 +67,7 @@ class _Message(msgspec.Struct):
 
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_LISTS = frozenset({"tools", "functions"})
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -77,7 +78,7 @@ def parse(body: bytes) -> ChatRequest:
         AmbiguousBody: Duplicate keys hide what the gateway decides by.
     """
     try:
-        found = members.read(body)
+        found = members.read(body, _LISTS)
     except members.DuplicateKeys as error:
         hidden = sorted(error.keys & _READ_KEYS)
         if hidden:
@@ -87,6 +88,7 @@ def parse(body: bytes) -> ChatRequest:
         raise Unreadable(str(error)) from error
     tools, functions = _list(found, "tools"), _list(found, "functions")
     key = "functions" if functions is not None and tools is None else "tools"
+    _check(found, key)
     choice = _choice(found)
     both = tools is not None and functions is not None
     empty = any(member is not None and not member.raw[1:-1].strip() for member in (tools, functions))
@@ -101,6 +103,16 @@ def parse(body: bytes) -> ChatRequest:
         routable=not (both or empty or choice == "none"),
         demanding=choice == "required" or (place is None and any(_stands(found, name) for name in _NEED_TOOLS)),
     )
+
+
+def _check(found: dict[str, members.Member], key: str) -> None:
+    """Make sure that all lists are UTF-8 but the one under `key`, which `read_tools` decodes, once for many requests."""
+    try:
+        for name in _LISTS - {key}:
+            if name in found:
+                members.check(found[name].raw)
+    except members.NotAnObject as error:
+        raise Unreadable(str(error)) from error
 
 
 def read_tools(request: ChatRequest) -> tuple[Tool, ...]:

@@ -25,6 +25,7 @@ class Case:
     tools: int = 0
     catalog: int = 0
     fresh: bool = False
+    called: bool = False  # the question's tool was called already: the conversation is in an agent loop
     stream: bool = False
     headers: tuple[str, ...] = ()
     routed: bool = True  # the gateway changes the list
@@ -38,7 +39,7 @@ class Case:
 CASES = (
     Case("pass", "10 tools, nothing to trim", tools=10, routed=False),
     Case("off", "10 tools, routing off", tools=10, headers=("x-toolfunnel-tools: off",), routed=False),
-    Case("loop", "300 tools, trimmed, seen before", tools=300),
+    Case("loop", "300 tools, trimmed, in an agent loop", tools=300, called=True),
     Case("new", "300 tools, trimmed, a new question each", tools=300, fresh=True),
     Case("catalog", "10,000 in the catalogue, a new question each", catalog=10_000, fresh=True),
     Case("large", "100,000 in the catalogue, a new question each", catalog=100_000, fresh=True),
@@ -49,14 +50,17 @@ CASES = (
 def prepare(case: Case, folder: Path) -> Path:
     """Write a case's body as the load generator takes it; give its folder."""
     tools = read_files([SAMPLE])
+    messages: list[dict[str, object]] = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _CUT}]
     body: dict[str, object] = {
         "model": case.model,
-        "messages": [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": _CUT}],
+        "messages": messages,
         "temperature": 0.2,
         "stream": case.stream,
     }
     if case.tools:
-        body["tools"] = [msgspec.Raw(tool.definition) for tool in tools[: case.tools]]
+        body["tools"] = [msgspec.Raw(tool.definition) for tool in _shortest(tools, case.tools)]
+    if case.called:
+        body["messages"] = [*messages, *_called(tools[0].name)]
     head, tail = msgspec.json.encode(body).split(_CUT.encode())
     place = folder / case.name
     place.mkdir(parents=True, exist_ok=True)
@@ -70,6 +74,21 @@ def body(folder: Path) -> bytes:
     """Give a prepared body with its first question."""
     first = (folder / "questions").read_bytes().partition(b"\n")[0]
     return (folder / "head").read_bytes() + first + (folder / "tail").read_bytes()
+
+
+def _called(name: str) -> list[dict[str, object]]:
+    """Give a call of a tool and its result."""
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": '{"query": "that"}'}}
+    return [
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": '{"found": 3, "next": null}'},
+    ]
+
+
+def _shortest(tools: Sequence[Tool], n: int) -> list[Tool]:
+    """Give the n tools with the shortest definitions in the sample's order: 300 of them are 160 KB or so, as in the field."""
+    kept = {id(tool) for tool in sorted(tools, key=lambda tool: len(tool.definition))[: max(n, 300)]}
+    return [tool for tool in tools if id(tool) in kept][:n]
 
 
 def _questions(tools: Sequence[Tool]) -> list[bytes]:
