@@ -1,4 +1,4 @@
-"""A request body in, the body to send out: parse, route and splice in one hop to a worker thread.
+"""A request body in, the body to send out: parse, route and splice, in a worker thread where something is searched for.
 
 Law: it never fails a request. Whatever goes wrong here, or takes too long, the client's own bytes go out; the one
 exception is a body whose duplicate keys hide what would be decided about.
@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 import xxhash
@@ -31,6 +31,8 @@ _MAX_KEPT_LIST_BYTES = 4 * 2**20
 _BUDGETS_TO_WAIT = 10
 # A body that is so large that reading it takes longer than routing has taken longer still to arrive.
 _BYTES_A_SECOND = 100e6
+# What needs no search takes less time than a thread: up to this size it is done where it stands, in half a millisecond.
+_AT_ONCE_BYTES = 512 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,10 @@ class Routing:
             BadRequest: Duplicate keys hide the tool list or what decides about it.
         """
         started = time.perf_counter()
+        if len(body) <= _AT_ONCE_BYTES:
+            routed = self._decide(body, catalog, options, owner, search=False)
+            if routed is not None:
+                return replace(routed, route_ms=_ms_since(started))
         budget_s = self._settings.select.budget_ms / 1e3
         try:
             async with asyncio.timeout(_BUDGETS_TO_WAIT * budget_s):
@@ -96,9 +102,10 @@ class Routing:
         if not done:
             return _unrouted(body, started)
         routed = job.result()
-        return Routed(routed.body, routed.outcome, routed.selection, _ms_since(started))
+        assert routed is not None  # noqa: S101 - it searched
+        return replace(routed, route_ms=_ms_since(started))
 
-    def _done(self, job: asyncio.Future[Routed]) -> None:
+    def _done(self, job: asyncio.Future[Routed | None]) -> None:
         """Let the next request in; and take note of a late result, so that nobody complains it was never seen."""
         self._free.release()
         if not job.cancelled():
@@ -112,17 +119,12 @@ class Routing:
         """
         return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
 
-    def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
+    def _decide(
+        self, body: bytes, catalog: Catalog, options: Options, owner: str, *, search: bool = True
+    ) -> Routed | None:
+        """Route a body; without `search` give None where that, or reading a new list, would be needed."""
         try:
-            request = chat.parse(body)
-            deadline = time.perf_counter() + self._settings.select.budget_ms / 1e3
-            own = self._own(request)
-            if not request.routable:
-                return Routed(body, "untouched")
-            selection = self.router.route(catalog, own, self._request(request, options, owner), deadline)
-            if not selection.changed or not selection.tools:
-                return Routed(body, "untouched", selection)
-            return Routed(chat.splice(request, selection.tools, own.tools), "routed", selection)
+            return self._routed(body, catalog, options, owner, search=search)
         except chat.AmbiguousBody as error:
             raise BadRequest(str(error)) from error
         except chat.Unreadable as error:
@@ -131,6 +133,25 @@ class Routing:
         except Exception:  # noqa: BLE001 - a fault of routing must never fail the caller's request
             _log.exception("routing failed; the request went out as it came")
             return Routed(body, "failed")
+
+    def _routed(self, body: bytes, catalog: Catalog, options: Options, owner: str, *, search: bool) -> Routed | None:
+        request = chat.parse(body)
+        deadline = time.perf_counter() + self._settings.select.budget_ms / 1e3
+        own = self._own(request) if search else self._known_own(request)
+        if own is None:
+            return None
+        if not request.routable:
+            return Routed(body, "untouched")
+        asked = self._request(request, options, owner)
+        if search:
+            selection = self.router.route(catalog, own, asked, deadline)
+        elif (known := self.router.known(catalog, own, asked)) is not None:
+            selection = known
+        else:
+            return None
+        if not selection.changed or not selection.tools:
+            return Routed(body, "untouched", selection)
+        return Routed(chat.splice(request, selection.tools, own.tools), "routed", selection)
 
     def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         try:
@@ -168,18 +189,28 @@ class Routing:
 
     def _own(self, request: chat.ChatRequest) -> Catalog:
         """Read the client's tool list, once for all requests that carry the same bytes."""
+        own = self._known_own(request)
+        if own is None:
+            tools = request.tools or b""
+            version = f"{request.list_key}:{hashlib.blake2b(tools, digest_size=16).hexdigest()}"
+            own = Catalog.build(version, chat.read_tools(request))
+            if len(tools) <= _MAX_KEPT_LIST_BYTES:
+                self._lists.put(_list_key(request), (tools, own))
+        return own
+
+    def _known_own(self, request: chat.ChatRequest) -> Catalog | None:
+        """Give the client's tool list if it was read before.
+
+        All callers share what was read, and somebody may look for two lists with one hash: the bytes decide.
+        """
         if request.tools is None:
             return EMPTY
-        key = (request.list_key, xxhash.xxh3_128_digest(request.tools))
-        known = self._lists.get(key)
-        # Shared by all callers: somebody may look for two lists with one hash, so the bytes decide.
-        if known is not None and known[0] == request.tools:
-            return known[1]
-        version = f"{request.list_key}:{hashlib.blake2b(request.tools, digest_size=16).hexdigest()}"
-        own = Catalog.build(version, chat.read_tools(request))
-        if len(request.tools) <= _MAX_KEPT_LIST_BYTES:
-            self._lists.put(key, (request.tools, own))
-        return own
+        tools, own = self._lists.get(_list_key(request)) or (b"", None)
+        return own if tools == request.tools else None
+
+
+def _list_key(request: chat.ChatRequest) -> tuple[str, bytes]:
+    return request.list_key, xxhash.xxh3_128_digest(request.tools or b"")
 
 
 def _unrouted(body: bytes, started: float) -> Routed:

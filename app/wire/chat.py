@@ -106,7 +106,7 @@ def parse(body: bytes) -> ChatRequest:
 
 
 def _check(found: dict[str, members.Member], key: str) -> None:
-    """Make sure that all lists are UTF-8 but the one under `key`, which `read_tools` decodes, once for many requests."""
+    """Make sure that the lists are UTF-8 but the one under `key`: `read_tools` decodes it, once for many requests."""
     try:
         for name in _LISTS - {key}:
             if name in found:

@@ -1,4 +1,4 @@
-"""`python -m bench.gateway` (`make bench`): tables, or JSON with `--json`; `--write` keeps docs/benchmarks/gateway.md."""
+"""`python -m bench.gateway` (`make bench`): prints tables, or JSON; `--write` keeps docs/benchmarks/gateway.md."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def main() -> None:
     chosen = [case for case in CASES if case.name in options.cases]
     with tempfile.TemporaryDirectory(prefix="bench-gateway-") as folder:
         try:
-            results, absent = measure.measure(
-                Path(folder), chosen, options.servers, options.rounds, options.seconds
-            )
+            results, absent = measure.measure(Path(folder), chosen, options.servers, options.rounds, options.seconds)
             if options.start:
                 results["start"] = {GATEWAY: measure.start(Path(folder))}
         except servers.CannotMeasure as error:

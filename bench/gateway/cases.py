@@ -13,12 +13,12 @@ from bench.catalog import SAMPLE
 from router.types import Tool
 
 _CUT = "QUESTION"
-_SYSTEM = "You are a helpful assistant. " + "Answer in the language you are asked in, and use a tool where one fits. " * 8
+_SYSTEM = "Answer in the language you are asked in, and use a tool where one fits. " * 8
 
 
 @dataclass(frozen=True)
 class Case:
-    """One kind of request. `catalog`: the tools registered at the gateway. `fresh`: nobody asked the question before."""
+    """One kind of request. `catalog`: tools registered at the gateway. `fresh`: nobody asked the question before."""
 
     name: str
     words: str
@@ -70,10 +70,11 @@ def prepare(case: Case, folder: Path) -> Path:
     return place
 
 
-def body(folder: Path) -> bytes:
-    """Give a prepared body with its first question."""
-    first = (folder / "questions").read_bytes().partition(b"\n")[0]
-    return (folder / "head").read_bytes() + first + (folder / "tail").read_bytes()
+def body(folder: Path, number: int = -1) -> bytes:
+    """Give a prepared body with its first question, or with one that nobody asked."""
+    questions = (folder / "questions").read_bytes().split(b"\n")
+    asked = questions[0] if number < 0 else questions[number % len(questions)] + b" no. %d" % number
+    return (folder / "head").read_bytes() + asked + (folder / "tail").read_bytes()
 
 
 def _called(name: str) -> list[dict[str, object]]:
@@ -86,7 +87,7 @@ def _called(name: str) -> list[dict[str, object]]:
 
 
 def _shortest(tools: Sequence[Tool], n: int) -> list[Tool]:
-    """Give the n tools with the shortest definitions in the sample's order: 300 of them are 160 KB or so, as in the field."""
+    """Give n tools in the sample's order, without its longest definitions: 300 are 160 KB or so, as in the field."""
     kept = {id(tool) for tool in sorted(tools, key=lambda tool: len(tool.definition))[: max(n, 300)]}
     return [tool for tool in tools if id(tool) in kept][:n]
 

@@ -188,7 +188,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _started(
+def _started(  # noqa: PLR0913 - what a process is made of
     name: str,
     command: Sequence[str],
     port: int,

@@ -1,4 +1,4 @@
-"""A proxy as one writes it in an hour: an endpoint of FastAPI and stock httpx. Relays bodies, knows nothing of tools."""
+"""A proxy as one writes it in an hour: an endpoint of FastAPI and stock httpx; it knows nothing of tools."""
 
 from __future__ import annotations
 
