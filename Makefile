@@ -40,6 +40,16 @@ demo: setup ## run three questions through a gateway with hundreds of tools (ONC
 test: extras ## run the whole test suite, a file at a time on each core
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+ROUNDS ?= 3
+
+.PHONY: bench
+bench: setup ## measure the gateway beside nginx and a plain proxy (WITH=litellm, WRITE=1, LARGE=1, ROUNDS=3; 6 minutes)
+	$(BIN)/python -m bench.gateway --rounds $(ROUNDS) $(if $(WITH),--with $(WITH)) $(if $(LARGE),--large) $(if $(WRITE),--write)
+
+.PHONY: bench-model
+bench-model: setup ## measure what a real model gains from fewer tools (WRITE=1; downloads 150 MB, 5 minutes)
+	$(BIN)/python -m bench.gateway.model $(if $(WRITE),--write)
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write
