@@ -107,7 +107,7 @@ def load(bench: Bench, server: Server, case: Case, connections: int, seconds: fl
     ]
     words.append(str(first))
     done = subprocess.run(
-        servers.pinned([*words, *case.headers], measured=False), check=True, stdout=subprocess.PIPE, cwd=bench.folder
+        servers.pinned([*words, *case.headers], servers.ALL_ELSE), check=True, stdout=subprocess.PIPE, cwd=bench.folder
     )
     figures: Figures = json.loads(done.stdout)
     bench.asked += int(figures["done"]) + int(connections)

@@ -152,7 +152,7 @@ def page(results: Results, about: Mapping[str, str], model: Mapping[str, Any] | 
 def model_section(model: Mapping[str, Any]) -> list[str]:
     """Give the section about a real model."""
     table = [
-        [way, *(number(one[key]) for key in ("prompt_tokens", "ttft_ms", "ttft_again_ms"))]
+        [way, *(number(one[key]) for key in ("tools", "prompt_tokens", "ttft_ms", "ttft_again_ms"))]
         for way, one in model["ways"].items()
     ]
     return [
@@ -160,7 +160,7 @@ def model_section(model: Mapping[str, Any]) -> list[str]:
         "",
         f"Made by `make bench-model`. {model['about']}",
         "",
-        *markdown(("", "prompt tokens", "first token, ms", "the same list again, ms"), table),
+        *markdown(("", "tools", "prompt tokens", "first token, ms", "first token of the next turn, ms"), table),
     ]
 
 

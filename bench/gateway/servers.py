@@ -19,6 +19,7 @@ import psutil
 _READY_S = 120.0
 _STOP_S = 10.0
 _STEP_S = 0.01
+MEASURED, ALL_ELSE = 0, 1
 _SOURCES = Path(__file__).parent
 
 _NGINX = """\
@@ -118,16 +119,16 @@ def cores() -> tuple[int, int] | None:
     return (there[0], there[1]) if len(there) > 1 else None
 
 
-def pinned(command: Sequence[str], *, measured: bool) -> list[str]:
-    """Give a command that keeps to its core."""
+def pinned(command: Sequence[str], core: int | None) -> list[str]:
+    """Give a command that keeps to a core: the MEASURED one or that of ALL_ELSE; None: where it likes."""
     pair = cores()
-    return list(command) if pair is None else ["taskset", "-c", str(pair[0 if measured else 1]), *command]
+    return list(command) if pair is None or core is None else ["taskset", "-c", str(pair[core]), *command]
 
 
 def upstream(folder: Path) -> Server:
     """Start the upstream."""
     port = free_port()
-    return _started("upstream", [str(folder / "upstream"), str(port)], port, folder, measured=False)
+    return started("upstream", [str(folder / "upstream"), str(port)], port, folder, core=ALL_ELSE)
 
 
 def gateway(folder: Path, provider: str, name: str = "gateway", registry: Path | None = None) -> Server:
@@ -139,7 +140,7 @@ def gateway(folder: Path, provider: str, name: str = "gateway", registry: Path |
         "TOOLFUNNEL_REGISTRY__URL": f"sqlite:///{registry or folder / f'{name}.db'}",
     }
     command = [sys.executable, "-m", "app.cli", "serve"]
-    return _started(name, command, port, folder, env=settings, path="/readyz")
+    return started(name, command, port, folder, env=settings, path="/readyz")
 
 
 def nginx(folder: Path, provider: Server) -> Server:
@@ -154,7 +155,7 @@ def nginx(folder: Path, provider: Server) -> Server:
     port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_NGINX.format(folder=folder, upstream=provider.port, port=port))
-    return _started("nginx", [program, "-p", str(folder), "-c", str(config)], port, folder)
+    return started("nginx", [program, "-p", str(folder), "-c", str(config)], port, folder)
 
 
 def stock(folder: Path, provider: Server) -> Server:
@@ -162,7 +163,7 @@ def stock(folder: Path, provider: Server) -> Server:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "bench.gateway.stock:app", "--port", str(port)]
     command += ["--no-access-log", "--log-level", "warning"]
-    return _started("stock", command, port, folder, env={"UPSTREAM": provider.url})
+    return started("stock", command, port, folder, env={"UPSTREAM": provider.url})
 
 
 def litellm(folder: Path, provider: Server) -> Server:
@@ -178,7 +179,7 @@ def litellm(folder: Path, provider: Server) -> Server:
     command = [str(home / "bin" / "litellm"), "--config", str(config), "--port", str(port), "--host", "127.0.0.1"]
     command += ["--num_workers", "1"]
     env = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-    return _started("litellm", command, port, folder, env=env, path="/health/liveliness")
+    return started("litellm", command, port, folder, env=env, path="/health/liveliness")
 
 
 def free_port() -> int:
@@ -188,20 +189,25 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def _started(  # noqa: PLR0913 - what a process is made of
+def started(  # noqa: PLR0913 - what a process is made of
     name: str,
     command: Sequence[str],
     port: int,
     folder: Path,
     *,
-    measured: bool = True,
+    core: int | None = MEASURED,
     env: Mapping[str, str] | None = None,
     path: str = "/",
 ) -> Server:
+    """Start a process and wait until it answers.
+
+    Raises:
+        CannotMeasure: It ended, or took too long; the text holds its log.
+    """
     begun = time.perf_counter()
     with (folder / f"{name}.log").open("wb") as log:
         process = subprocess.Popen(
-            pinned(command, measured=measured), env={**_inherited(), **(env or {})}, stdout=log, stderr=log, cwd=folder
+            pinned(command, core), env={**_inherited(), **(env or {})}, stdout=log, stderr=log, cwd=folder
         )
     server = Server(name, port, process)
     while not _answers(server, path):
