@@ -29,7 +29,7 @@ def main() -> None:
         try:
             results, absent = measure.measure(Path(folder), chosen, options.servers, options.rounds, options.seconds)
             if options.start:
-                results["start"] = {GATEWAY: measure.start(Path(folder))}
+                results["start"] = {GATEWAY: measure.start(Path(folder)) | measure.slow_readers(Path(folder))}
         except servers.CannotMeasure as error:
             sys.exit(str(error))
     about = page.about(options.rounds, options.seconds, servers.cores() is not None)
@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--servers", nargs="*", choices=["nginx", "stock"], default=["nginx", "stock"])
     parser.add_argument("--with", dest="more", choices=["litellm"], action="append", default=[], metavar="litellm")
     parser.add_argument("--large", action="store_true", help="with a catalogue of 100,000 tools (two minutes more)")
-    parser.add_argument("--no-start", dest="start", action="store_false", help="leave out how long a start takes")
+    parser.add_argument("--no-start", dest="start", action="store_false", help="leave out start and slow readers")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--write", action="store_true", help=f"keep the result as {_PAGE.name}, with a chart and JSON")
     options = parser.parse_args()

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx
 
 from bench.gateway import cases as kinds
-from bench.gateway import servers
+from bench.gateway import readers, servers
 from bench.gateway.cases import Case
 from bench.gateway.servers import CannotMeasure, Server
 
@@ -83,6 +83,19 @@ def start(folder: Path) -> Figures:
         started.append((server.ready_s, server.rss_mib()))
         server.stop()
     return {"ready_s": statistics.median(s for s, _ in started), "rss_mib": statistics.median(m for _, m in started)}
+
+
+def slow_readers(folder: Path) -> Figures:
+    """Give what clients that do not read cost a gateway of their own."""
+    provider = servers.upstream(folder)
+    try:
+        server = servers.gateway(folder, provider.url, "readers")
+        try:
+            return readers.measure(server)
+        finally:
+            server.stop()
+    finally:
+        provider.stop()
 
 
 def fill(folder: Path, tools: int) -> Path:

@@ -56,7 +56,7 @@ def measure(folder: Path, count: int) -> dict[str, Any]:
     """Ask each question both ways, in turn; give the medians."""
     tools = sorted(read_files([SAMPLE]), key=lambda tool: len(bytes(_short(tool))))[:_TOOLS]
     definitions = [_short(tool) for tool in tools]
-    questions = [tool.examples[0] for tool in tools if tool.examples][:: max(1, _TOOLS // count)][:count]
+    questions = [question for tool in tools for question in tool.examples[:1]][:count]
     runs: dict[str, list[dict[str, float]]] = {way: [] for way in _WAYS}
     model = _model(folder)
     gateway = servers.gateway(folder, model.url)
@@ -74,11 +74,12 @@ def measure(folder: Path, count: int) -> dict[str, Any]:
 
 
 def _short(tool: Tool) -> msgspec.Raw:
-    """Give a definition whose parameters have names and types only: a hundred of them fit the model's 8,192 tokens."""
+    """Cut a definition to a sentence, and its parameters to names and types: a hundred fit the model's 8,192 tokens."""
     entry = msgspec.json.decode(tool.definition)
     schema = entry["function"]["parameters"]
     names = {name: {"type": value.get("type", "string")} for name, value in schema.get("properties", {}).items()}
     entry["function"]["parameters"] = {"type": "object", "properties": names}
+    entry["function"]["description"] = entry["function"]["description"].partition(". ")[0].partition(": ")[0]
     return msgspec.Raw(msgspec.json.encode(entry))
 
 
@@ -115,6 +116,8 @@ def _timed(
     begun = time.perf_counter()
     address = f"{gateway.url}/v1/chat/completions"
     with httpx.stream("POST", address, content=msgspec.json.encode(body), headers=sent, timeout=600) as answer:
+        if answer.status_code != 200:
+            raise servers.CannotMeasure(f"the model refused: {answer.read().decode()}")
         listed = answer.headers.get("x-toolfunnel-tools", f"{len(tools)}/")
         for line in answer.iter_lines():
             event = json.loads(line[6:]) if line.startswith("data: {") else {}

@@ -66,6 +66,8 @@ GOALS = (
     Goal("stream", "first byte added, 64 at once", _ms("added_ttft_64_us"), 5, "ms"),
     Goal("start", "ready with 1,000 tools embedded", _of("ready_s"), 3, "s"),
     Goal("start", "memory with 1,000 tools", _of("rss_mib"), 300, "MiB"),
+    Goal("start", "memory of a slow reader, of 100", _of("reader_mib"), 1, "MiB"),
+    Goal("start", "memory left when they have gone", _of("left_mib"), 5, "MiB"),
 )
 
 
@@ -75,7 +77,7 @@ def goals(results: Results) -> Iterator[tuple[str, str, str, str]]:
         figures = results.get(goal.case, {}).get(GATEWAY)
         if figures is not None:
             came = f"{number(goal.value(figures))} {goal.unit}".strip()
-            asked = f"{_WORDS.get(goal.case, 'start')}: {goal.words}"
+            asked = f"{_WORDS[goal.case]}: {goal.words}" if goal.case in _WORDS else goal.words
             yield asked, goal.told().strip(), came, "reached" if goal.reached(figures) else "**not reached**"
     yield from _against_litellm(results)
 

@@ -53,6 +53,7 @@ _LITELLM = """\
 model_list:
   - model_name: "*"
     litellm_params: {{model: "openai/*", api_base: "http://127.0.0.1:{upstream}/v1", api_key: "sk-bench"}}
+general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
 """
 
 

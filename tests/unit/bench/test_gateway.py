@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from bench.chart import bars
-from bench.gateway import cases, measure, page, servers
+from bench.gateway import cases, measure, page, readers, servers
 from bench.gateway.cases import CASES, Case
 from bench.gateway.measure import DIRECT, GATEWAY, Bench
 from bench.gateway.servers import CannotMeasure, Server
@@ -106,3 +106,20 @@ def test_bench_says_that_a_compiler_is_missing(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(CannotMeasure, match="apt install gcc"):
         servers.compiled("load", tmp_path)
+
+
+def test_readers_that_do_not_read_are_measured(
+    folder: Path, upstream: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their answers have begun, nobody reads them, and they can be left."""
+    monkeypatch.setattr(readers, "_SETTLE_S", 0.1)
+    assert set(readers.measure(upstream, 2)) == {"reader_mib", "left_mib"}
+
+
+def test_model_case_tells_both_ways() -> None:
+    """The section about a real model has a row with all tools and one with the chosen ones."""
+    ways = {"off": {"tools": 100, "prompt_tokens": 7_000, "ttft_ms": 9_000.0, "ttft_again_ms": 80.0}}
+    ways["on"] = {"tools": 12, "prompt_tokens": 900, "ttft_ms": 1_000.0, "ttft_again_ms": 80.0}
+    text = page.model_section({"about": "", "ways": ways})
+    assert "| off | 100 | 7,000 | 9,000 | 80.0 |" in text
+    assert "| on | 12.0 | 900 | 1,000 | 80.0 |" in text
