@@ -201,6 +201,7 @@ def about(rounds: int, seconds: float, pinned: bool) -> dict[str, str]:
         "machine": f"{_processor()}, {os.cpu_count()} cores"
         + (", the measured server alone on one, upstream and load on another" if pinned else ", not pinned"),
         "versions": f"Python {platform.python_version()}, {packages}{_nginx()}",
+        "load average": f"{os.getloadavg()[0]:.1f} at the end (2 or so are the bench's own)",
         "rounds": f"medians of {rounds}, servers and cases in turn, {seconds:g} s each",
     }
 

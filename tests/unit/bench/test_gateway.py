@@ -108,9 +108,7 @@ def test_bench_says_that_a_compiler_is_missing(tmp_path: Path, monkeypatch: pyte
         servers.compiled("load", tmp_path)
 
 
-def test_readers_that_do_not_read_are_measured(
-    folder: Path, upstream: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_readers_that_do_not_read_are_measured(folder: Path, upstream: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their answers have begun, nobody reads them, and they can be left."""
     monkeypatch.setattr(readers, "_SETTLE_S", 0.1)
     assert set(readers.measure(upstream, 2)) == {"reader_mib", "left_mib"}

@@ -306,7 +306,9 @@ def test_read_tools_finds_what_is_not_utf8(path: str) -> None:
     """`parse` leaves the list's bytes alone, reading it finds text that is not UTF-8 wherever it stands."""
     values = {"name": '"a"', "description": '"a"', "parameters": '{"x":{"enum":["a"]}}'} | {path: '"\udcff"'}
     inner = ",".join(f'"{key}":{value}' for key, value in values.items())
-    body = f'{{"messages":[],"tools":[{{"type":"function","function":{{{inner}}}}}]}}'.encode("utf-8", "surrogateescape")
+    body = f'{{"messages":[],"tools":[{{"type":"function","function":{{{inner}}}}}]}}'.encode(
+        "utf-8", "surrogateescape"
+    )
     with pytest.raises(Unreadable):
         chat.read_tools(chat.parse(body))
 
