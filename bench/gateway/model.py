@@ -157,7 +157,7 @@ def _about(questions: int) -> str:
     told = page.about(1, 0, pinned=False)
     return (
         f"{told['date']}; {told['machine'].split(', not')[0]}; {_MODEL} with {_PACKAGES[0].replace('==', ' ')}; "
-        f"medians of {questions} questions, both ways in turn; nothing kept of the prompt before the first answer."
+        f"questions: {questions}, medians, both ways in turn; load average {told['load average'].split()[0]}; nothing kept of the prompt before the first answer."
     )
 
 
