@@ -155,9 +155,11 @@ def _model(folder: Path) -> Server:
 
 def _about(questions: int) -> str:
     told = page.about(1, 0, pinned=False)
+    load = told["load average"].split()[0]
     return (
         f"{told['date']}; {told['machine'].split(', not')[0]}; {_MODEL} with {_PACKAGES[0].replace('==', ' ')}; "
-        f"questions: {questions}, medians, both ways in turn; load average {told['load average'].split()[0]}; nothing kept of the prompt before the first answer."
+        f"questions: {questions}, medians, both ways in turn; load average {load}; "
+        "nothing kept of the prompt before the first answer."
     )
 
 
