@@ -7,6 +7,9 @@ GatewayError
 ├── Conflict                the change contradicts what is there
 ├── BodyTooLarge            more bytes than are accepted
 ├── InvalidRecords          entries of a catalogue that cannot be taken, each with its reason
+├── Overloaded              more requests at once than the gateway takes
+├── Stopping                the gateway ends before this request was answered
+├── RefusedConfiguration    a new configuration that cannot be used; the old one stays
 ├── UpstreamError           the provider
 │   ├── UpstreamNotConfigured
 │   ├── UpstreamUnreachable
@@ -70,6 +73,18 @@ class InvalidRecords(GatewayError):
         self.problems = tuple(problems)
 
 
+class Overloaded(GatewayError):
+    """More requests at once than the gateway takes."""
+
+
+class Stopping(GatewayError):
+    """The gateway ends before this request was answered."""
+
+
+class RefusedConfiguration(GatewayError):
+    """A new configuration that cannot be used; the old one stays."""
+
+
 class UpstreamError(GatewayError):
     """The provider did not answer."""
 
@@ -124,6 +139,9 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     Conflict: Answer(409, "invalid_request_error", "conflict", retry=False),
     BodyTooLarge: Answer(413, "invalid_request_error", "request_too_large"),
     InvalidRecords: Answer(422, "invalid_request_error", "invalid_records"),
+    Overloaded: Answer(503, "api_error", "overloaded"),
+    Stopping: Answer(503, "api_error", "shutting_down"),
+    RefusedConfiguration: Answer(400, "invalid_request_error", "invalid_configuration", retry=False),
     UpstreamError: Answer(502, "api_error", "upstream_error"),
     UpstreamNotConfigured: Answer(503, "api_error", "upstream_not_configured", retry=False),
     UpstreamUnreachable: Answer(502, "api_error", "upstream_unreachable"),
@@ -134,6 +152,9 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     RegistryUnusable: Answer(503, "api_error", "registry_unusable", retry=False),
     ConfigurationError: Answer(500, "api_error", "configuration_error", retry=False),
 }
+
+
+_PASSING = frozenset({"registry_busy", "overloaded", "shutting_down"})  # worth another try after a second
 
 
 def answer_for(error: GatewayError) -> Answer:
@@ -152,6 +173,6 @@ def headers_for(answer: Answer) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", b"application/json")]
     if answer.retry is not None:
         headers.append((b"x-should-retry", b"true" if answer.retry else b"false"))
-    if answer.code == "registry_busy":
+    if answer.code in _PASSING:
         headers.append((b"retry-after", b"1"))
     return headers

@@ -7,10 +7,13 @@ exception is a body whose duplicate keys hide what would be decided about.
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -43,12 +46,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`."""
+    """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`.
+
+    `own`: how many tools the client sent. `parsed`: when reading the body began and ended, in seconds.
+    """
 
     body: bytes
     outcome: str
     selection: Selection | None = None
     route_ms: float = 0.0
+    own: int = 0
+    parsed: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,12 @@ class Routing:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="route")
         self._free = asyncio.Semaphore(_THREADS)
 
+    def under(self, settings: Settings) -> Routing:
+        """Give the same under other settings; what is remembered and the threads are shared."""
+        other = copy.copy(self)
+        other._settings = settings  # noqa: SLF001 - our own copy
+        return other
+
     def close(self) -> None:
         """End the worker threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -89,13 +103,14 @@ class Routing:
                 await self._free.acquire()
         except TimeoutError:
             return _unrouted(body, started)
-        job = asyncio.get_running_loop().run_in_executor(self._threads, self._decide, body, catalog, options, owner)
+        decide = partial(copy_context().run, self._decide, body, catalog, options, owner)  # lines name the request
+        job = asyncio.get_running_loop().run_in_executor(self._threads, decide)
         job.add_done_callback(self._done)
         done, _ = await asyncio.wait({job}, timeout=2 * budget_s + len(body) / _BYTES_A_SECOND)
         if not done:
             return _unrouted(body, started)
         routed = job.result()
-        return Routed(routed.body, routed.outcome, routed.selection, _ms_since(started))
+        return replace(routed, route_ms=_ms_since(started))
 
     def _done(self, job: asyncio.Future[Routed]) -> None:
         """Let the next request in; and take note of a late result, so that nobody complains it was never seen."""
@@ -112,16 +127,19 @@ class Routing:
         return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
 
     def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
+        began = time.perf_counter()
         try:
             request = chat.parse(body)
-            deadline = time.perf_counter() + self._settings.select.budget_ms / 1e3
+            parsed = began, time.perf_counter()
+            deadline = parsed[1] + self._settings.select.budget_ms / 1e3
             own = self._own(request)
             if not request.routable:
-                return Routed(body, "untouched")
+                return Routed(body, "untouched", parsed=parsed)
             selection = self.router.route(catalog, own, self._request(request, options, owner), deadline)
             if not selection.changed or not selection.tools:
-                return Routed(body, "untouched", selection)
-            return Routed(chat.splice(request, selection.tools, own.tools), "routed", selection)
+                return Routed(body, "untouched", selection, own=len(own), parsed=parsed)
+            spliced = chat.splice(request, selection.tools, own.tools)
+            return Routed(spliced, "routed", selection, own=len(own), parsed=parsed)
         except chat.AmbiguousBody as error:
             raise BadRequest(str(error)) from error
         except chat.Unreadable as error:

@@ -1,4 +1,4 @@
-"""Run the servers of the command line. Owns the port, the signals and what is said when one cannot start.
+"""Run the servers of the command line. Owns the port and what is said when one cannot start.
 
 SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, and ends with exit code 0.
 """
@@ -14,10 +14,10 @@ from typing import Any
 import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
+from app import lifecycle
 from app.errors import GatewayError
+from app.lifecycle import ENDED_AT_ONCE, Workers
 from app.settings import Settings
 from router.errors import RouterError
 
@@ -33,6 +33,7 @@ def run(settings: Settings, port: int, workers: int) -> None:
         CannotServe: It did not start; why is logged.
     """
     end_on_signals()
+    lifecycle.ignore_hangup()
     address = url(settings.server.host, port)
     structlog.get_logger().info("starting", base_url=f"{address}/v1", admin=f"{address}/admin/docs")
     _run(
@@ -64,10 +65,13 @@ def create_app() -> ASGIApp:
     """Make the gateway; why it cannot start becomes one line of the log instead of a traceback."""
     from app import main  # noqa: PLC0415 - the web framework takes half a second: only who serves waits for it
 
+    lifecycle.ignore_hangup()
     app = main.create_app()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:
         async def but_failures(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                lifecycle.obey_signals(scope["state"]["reload"])
             if message["type"] != "lifespan.startup.failed":  # holds the traceback; the error itself comes after it
                 await send(message)
 
@@ -111,7 +115,9 @@ def end_on_signals() -> None:
 
 
 def _run(app: ASGIApp | str, *, workers: int = 1, **options: Any) -> None:
-    config = uvicorn.Config(app, workers=workers, loop="asyncio", log_level="warning", access_log=False, **options)
+    config = uvicorn.Config(
+        app, workers=workers, loop="asyncio", log_config=None, log_level="warning", access_log=False, **options
+    )
     failed = _run_workers(config) if workers > 1 else _run_one(config)
     if failed:
         raise CannotServe
@@ -127,9 +133,11 @@ def _run_one(config: uvicorn.Config) -> bool:
 
 def _run_workers(config: uvicorn.Config) -> bool:
     """Serve in several processes; tell whether one of them did not start, which ends all."""
-    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
-    supervisor.run()
-    return any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes)
+    workers = Workers(config, sockets=[config.bind_socket()])
+    workers.run()
+    if workers.ended_at_once:
+        raise SystemExit(ENDED_AT_ONCE)
+    return workers.failed
 
 
 def _bare(host: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote_to_bytes
 
 import httpx
@@ -13,6 +15,7 @@ from app.errors import BadRequest, UpstreamNotConfigured, UpstreamTimeout, Upstr
 from app.gateway.identify import is_own_header
 from app.gateway.transport import AiohttpTransport
 from app.settings import Credentials, UpstreamSettings
+from app.telemetry.metrics import Pool
 
 HOP_BY_HOP = frozenset(
     {
@@ -39,6 +42,36 @@ class Upstream:
         self._origin = httpx.URL(settings.base_url) if settings.base_url else None
         self._path = self._origin.raw_path.rstrip(b"/") if self._origin else b""
         self._transport: AiohttpTransport | None = None
+        self._calls = 0
+        self._ended = asyncio.Event()
+        self._ended.set()
+
+    @property
+    def settings(self) -> UpstreamSettings:
+        """What it was made with."""
+        return self._settings
+
+    @property
+    def pool(self) -> Pool:
+        """Its connections now."""
+        return self._transport.pool if self._transport is not None else Pool()
+
+    @contextmanager
+    def call(self) -> Iterator[Upstream]:
+        """Keep its connections open for a call and its answer."""
+        self._calls += 1
+        self._ended.clear()
+        try:
+            yield self
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._ended.set()
+
+    async def retire(self) -> None:
+        """Close all connections as soon as the calls under way have ended."""
+        await self._ended.wait()
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""

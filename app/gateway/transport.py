@@ -18,6 +18,8 @@ from aiohttp.connector import Connection
 from multidict import CIMultiDict
 from yarl import URL
 
+from app.telemetry.metrics import Pool
+
 # What aiohttp would add by itself; the caller's own headers decide.
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _MAX_HEADER_BYTES = 262_144  # a line; providers' own headers and cookies stay far below
@@ -53,8 +55,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests over pooled connections. Bodies and answers are streamed, nothing is decoded."""
 
     def __init__(self, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float | None) -> None:
+        self._connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30.0)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30.0),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=read_timeout_s),
             skip_auto_headers=_NOT_ADDED,
@@ -95,6 +98,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         return httpx.Response(
             response.status, headers=response.raw_headers, stream=_AnswerStream(response), request=request
         )
+
+    @property
+    def pool(self) -> Pool:
+        """Its connections now."""
+        at = self._connector
+        waiting = sum(len(queue) for queue in at._waiters.values())  # noqa: SLF001 - there is no public way
+        idle = sum(len(kept) for kept in at._conns.values())  # noqa: SLF001
+        return Pool(len(at._acquired), idle, waiting)  # noqa: SLF001
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -52,6 +52,11 @@ class ServerSettings(_Section):
         ge=1024,
         description="Largest chat request that is accepted; a larger one is answered 413.",
     )
+    max_requests: int = Field(
+        1000,
+        ge=1,
+        description="Requests below /v1 that each process has in hand at once; further ones are answered 503 at once.",
+    )
     shutdown_grace_s: float = Field(
         30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."
     )
@@ -204,6 +209,25 @@ class LogSettings(_Section):
     format: LogFormat = Field(LogFormat.CONSOLE, description="console for people, json for machines.")
 
 
+class TraceSettings(_Section):
+    """`trace`: spans for OpenTelemetry; needs the extra `otel`."""
+
+    endpoint: str = Field(
+        "",
+        description="Where spans are sent, as OTLP over HTTP, usually ending in /v1/traces. Empty: no tracing.",
+    )
+    service: str = Field("toolfunnel", min_length=1, description="The name of this service in traces.")
+    sample: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces begun here; for others their caller decides."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> TraceSettings:
+        if self.endpoint:
+            check_base_url(self.endpoint)
+        return self
+
+
 class Settings(BaseSettings):
     """All of it, frozen."""
 
@@ -230,6 +254,7 @@ class Settings(BaseSettings):
         "Or one mapping, or a list of two: see encoders.md.",
     )
     log: LogSettings = LogSettings()
+    trace: TraceSettings = TraceSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -245,6 +270,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Settings:
+        self.check_together()
+        return self
+
+    def check_together(self) -> None:
+        """Check what no section can check alone.
+
+        Raises:
+            ValueError: Values do not go together.
+        """
         if not self.server.is_loopback and self.admin.key is None:
             raise ValueError(
                 f"server.host {self.server.host} can be reached from other machines, so admin.key must be set "
@@ -255,7 +289,6 @@ class Settings(BaseSettings):
             raise ValueError("callers.keys are checked in managed mode only: set upstream.credentials to managed")
         if managed and not self.callers.keys and not self.server.is_loopback:
             raise ValueError("credentials: managed without callers.keys starts on a loopback address only")
-        return self
 
 
 def override(section: str, key: str, value: object) -> None:
