@@ -82,7 +82,10 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
     gateway, usage = copy(gateway), exchange.usage  # a new configuration is for the requests after this one
     bind_contextvars(request_id=exchange.id)
     try:
-        with gateway.entrance.entered(gateway.settings.server.max_requests, gateway.telemetry):
+        with (
+            gateway.entrance.entered(gateway.settings.server.max_requests, gateway.telemetry),
+            gateway.upstream.held(),  # from the first step on: its connections stay until this request has ended
+        ):
             await steps(gateway, exchange, inbox)
     except ClientGone:
         usage.status, usage.end = _CLIENT_GONE, "client_gone"
@@ -103,14 +106,14 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
 async def _exchanged(gateway: Gateway, exchange: Exchange, body: bytes | AsyncIterator[bytes], added: Headers) -> None:
     scope = exchange.scope
     path = scope["raw_path"].partition(b"?")[0]
-    with gateway.upstream.call() as upstream:
-        response = await upstream.send(scope["method"], path, scope["query_string"], exchange.outgoing(), body)
-        exchange.mark("forward")
-        exchange.usage.upstream_status = response.status_code
-        try:
-            await relay(response, exchange, added)
-        finally:
-            await response.aclose()
+    upstream = gateway.upstream
+    response = await upstream.send(scope["method"], path, scope["query_string"], exchange.outgoing(), body)
+    exchange.mark("forward")
+    exchange.usage.upstream_status = response.status_code
+    try:
+        await relay(response, exchange, added)
+    finally:
+        await response.aclose()
 
 
 async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None:

@@ -42,7 +42,7 @@ class Upstream:
         self._origin = httpx.URL(settings.base_url) if settings.base_url else None
         self._path = self._origin.raw_path.rstrip(b"/") if self._origin else b""
         self._transport: AiohttpTransport | None = None
-        self._calls = 0
+        self._holders = 0
         self._ended = asyncio.Event()
         self._ended.set()
 
@@ -57,19 +57,19 @@ class Upstream:
         return self._transport.pool if self._transport is not None else Pool()
 
     @contextmanager
-    def call(self) -> Iterator[Upstream]:
-        """Keep its connections open for a call and its answer."""
-        self._calls += 1
+    def held(self) -> Iterator[None]:
+        """Keep its connections from being closed by `retire` meanwhile."""
+        self._holders += 1
         self._ended.clear()
         try:
-            yield self
+            yield
         finally:
-            self._calls -= 1
-            if not self._calls:
+            self._holders -= 1
+            if not self._holders:
                 self._ended.set()
 
     async def retire(self) -> None:
-        """Close all connections as soon as the calls under way have ended."""
+        """Close all connections as soon as nobody holds them."""
         await self._ended.wait()
         await self.aclose()
 

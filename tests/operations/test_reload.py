@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,6 @@ from tests.support.upstream import DONE, Upstream, event, sse
 
 ADMIN_KEY = "the-admin-key"
 QUESTION = tools.chat("list exams", tools=tools.distinct(40))
-
-Write = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +42,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(house: Path, running_upstream: Upstream) -> Iterator[GatewayProcess]:
     """A server that is configured by a file."""
     write_file(house, running_upstream)
-    values = {"TOOLFUNNEL_CONFIG": ""}
-    gateway = GatewayProcess.start(house, {key: value for key, value in values.items() if value})
+    gateway = GatewayProcess.start(house)
     gateway.admin_key = ADMIN_KEY
     yield gateway
     gateway.stop()
@@ -59,7 +56,7 @@ def gateway(running: GatewayProcess, house: Path, upstream: Upstream) -> Gateway
     return running
 
 
-def write_file(house: Path, upstream: Upstream, **sections: dict[str, Any]) -> None:
+def write_file(house: Path, upstream: Upstream, /, **sections: dict[str, Any]) -> None:
     """Write the configuration: the first one, with sections replaced."""
     values: dict[str, Any] = {
         "upstream": {"base_url": upstream.base_url},
@@ -123,7 +120,7 @@ def test_f11_a_stream_keeps_the_provider_it_began_with(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("upstream: {base_url: 'ftp://x'}", "upstream.base_url"),
+        ("upstream: {base_url: 'ftp://x'}", "upstream: base_url starts with"),
         ("select: {initial: 30, max: 20}", "select.max is at least"),
         ("unknown: {}", "unknown: there is no such key"),
         ("admin: [", "line 1"),
@@ -164,7 +161,7 @@ def test_f11_what_needs_a_restart_is_named_and_stays(gateway: GatewayProcess, ho
     trace = {"endpoint": "http://127.0.0.1:9/v1/traces"}
     write_file(house, upstream, server=server, registry={"poll_s": 7.0}, trace=trace, encoder=["embedded"])
     assert reload(gateway).json() == {
-        "changed": ["server.max_body_bytes", "select.budget_ms", "select.initial"][:1],
+        "changed": ["server.max_body_bytes"],
         "needs_restart": ["server.host", "registry.poll_s", "trace.endpoint"],
     }
     assert gateway.post(tools.chat("x" * 3_000)).status_code == 413
