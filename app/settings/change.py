@@ -10,8 +10,8 @@ from app.errors import ConfigurationError
 from app.settings import Settings
 
 # Everything else needs a restart: what a process opens, loads or starts once.
-_CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "log"})
-_CHANGEABLE_KEYS = {"server": frozenset({"max_body_bytes", "max_requests"})}
+CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "log"})
+CHANGEABLE_KEYS = {"server": frozenset({"max_body_bytes", "max_requests"})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def compare(old: Settings, new: Settings) -> tuple[Settings, Change]:
         taken = {}
         for key in _different(before, after):
             name = f"{section}.{key}" if key else section
-            if section in _CHANGEABLE or key in _CHANGEABLE_KEYS.get(section, ()):
+            if section in CHANGEABLE or key in CHANGEABLE_KEYS.get(section, ()):
                 taken[key] = getattr(after, key)
                 changed.append(name)
             else:
