@@ -20,7 +20,8 @@ import structlog
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from app.errors import GatewayError
+from app.errors import ConfigurationError, GatewayError
+from app.settings import load
 
 if TYPE_CHECKING:  # the web framework takes half a second
     from app.reload import Reload
@@ -98,6 +99,7 @@ class Workers(Multiprocess):
     """Several processes on one port. Hands signals on; the processes do what they say."""
 
     ended_at_once = False
+    _told_broken = False
 
     def run(self) -> None:
         """Serve until a signal comes and all processes have ended."""
@@ -115,6 +117,19 @@ class Workers(Multiprocess):
                 self._tell(signal.SIGTERM)
             for process in self.processes:
                 process.process.join(_STEP_S / len(self.processes))
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace a process that died; not while the configuration is broken, which no process could start with."""
+        if any(process.exitcode is not None for process in self.processes):
+            try:
+                load()
+            except ConfigurationError as error:
+                if not self._told_broken:
+                    _log.error("a process died and cannot be replaced before the configuration is", reason=str(error))
+                self._told_broken = True
+                return
+        self._told_broken = False
+        super().keep_subprocess_alive()
 
     def handle_hup(self) -> None:
         """Let every process read the configuration again."""

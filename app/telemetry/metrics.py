@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -75,57 +75,26 @@ class Telemetry:
         self.stats = Stats()
         self._timings: deque[float] = deque(maxlen=_KEPT_TIMINGS)
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "toolfunnel_requests", "Chat requests by outcome of routing", ["outcome"], registry=self._registry
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self._requests = counter("requests", "Chat requests by outcome of routing", "outcome")
+        self._failures = counter("failures", "Errors raised by the gateway itself", "code")
+        self._sent = counter("tools_sent", "Tools sent to the provider")
+        self._available = counter("tools_available", "Tools that could have been sent")
+        self._saved = counter("tokens_saved", "Estimated tool tokens not sent")
+        self._route = histogram("route_seconds", "Time spent on routing", _ROUTE_BUCKETS)
+        self._answers = counter(
+            "answers", "Requests below /v1 by route, status class and how the answer ended", "route", "status", "end"
         )
-        self._failures = Counter(
-            "toolfunnel_failures", "Errors raised by the gateway itself", ["code"], registry=self._registry
-        )
-        self._sent = Counter("toolfunnel_tools_sent", "Tools sent to the provider", registry=self._registry)
-        self._available = Counter(
-            "toolfunnel_tools_available", "Tools that could have been sent", registry=self._registry
-        )
-        self._saved = Counter("toolfunnel_tokens_saved", "Estimated tool tokens not sent", registry=self._registry)
-        self._route = Histogram(
-            "toolfunnel_route_seconds",
-            "Time spent on routing",
-            buckets=_ROUTE_BUCKETS,
-            registry=self._registry,
-        )
-        self._answers = Counter(
-            "toolfunnel_answers",
-            "Requests below /v1 by route, status class and how the answer ended",
-            ["route", "status", "end"],
-            registry=self._registry,
-        )
-        self._duration = self._histogram("toolfunnel_request_seconds", "From a request's head to its answer's end")
-        self._first_byte = self._histogram("toolfunnel_first_byte_seconds", "From a request's head to a body's begin")
-        self._upstream = Counter(
-            "toolfunnel_upstream_failures",
-            "Calls that the provider failed, by class",
-            ["kind"],
-            registry=self._registry,
-        )
-        self._in_flight = Gauge("toolfunnel_in_flight", "Requests below /v1 now", registry=self._registry)
-        self._lag = Histogram(
-            "toolfunnel_event_loop_lag_seconds",
-            "How late the event loop is, looked at ten times a second",
-            buckets=_LAG_BUCKETS,
-            registry=self._registry,
-        )
-        self._connections = Gauge(
-            "toolfunnel_upstream_connections", "Connections to the provider now", ["state"], registry=self._registry
-        )
-        self._waiting = Gauge(
-            "toolfunnel_upstream_waiting", "Requests that wait for a connection now", registry=self._registry
-        )
-        self._reloads = Counter(
-            "toolfunnel_config_reloads", "Configurations read again, by result", ["result"], registry=self._registry
-        )
-        self._tools = Gauge("toolfunnel_catalog_tools", "Tools in the catalogue", registry=self._registry)
-        self._pending = Gauge(
-            "toolfunnel_catalog_pending_tools", "Tools still without a vector", registry=self._registry
-        )
+        self._duration = histogram("request_seconds", "Until an answer's end", _ANSWER_BUCKETS, "route")
+        self._first_byte = histogram("first_byte_seconds", "Until a body's first byte", _ANSWER_BUCKETS, "route")
+        self._upstream = counter("upstream_failures", "Calls that the provider failed, by class", "kind")
+        self._reloads = counter("config_reloads", "Configurations read again, by result", "result")
+        self._in_flight = gauge("in_flight", "Requests below /v1 now")
+        self._connections = gauge("upstream_connections", "Connections to the provider now", "state")
+        self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
+        self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
+        self._tools = gauge("catalog_tools", "Tools in the catalogue")
+        self._pending = gauge("catalog_pending_tools", "Tools still without a vector")
 
     def count(self, usage: Usage) -> None:
         """Add one request."""
@@ -202,8 +171,14 @@ class Telemetry:
         """Give the Prometheus text."""
         return generate_latest(self._registry)
 
-    def _histogram(self, name: str, meaning: str) -> Histogram:
-        return Histogram(name, meaning, ["route"], buckets=_ANSWER_BUCKETS, registry=self._registry)
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"toolfunnel_{name}", meaning, labels, registry=self._registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"toolfunnel_{name}", meaning, labels, registry=self._registry)
+
+    def _histogram(self, name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(f"toolfunnel_{name}", meaning, labels, buckets=buckets, registry=self._registry)
 
 
 def _failed_with(status: int) -> str:

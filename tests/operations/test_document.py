@@ -26,7 +26,7 @@ KEY = "the-key-of-the-operator"
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 def test_the_examples_give_what_the_document_says(upstream: Upstream, tmp_path: Path) -> None:
-    """Every command runs in order; answers are those below them, and the line has the fields that the table explains."""
+    """Every command runs in order; answers are those below them, and the line has the fields shown."""
     values = {"UPSTREAM__BASE_URL": upstream.base_url, "ADMIN__KEY": KEY, "LOG__FORMAT": "json"}
     gateway = GatewayProcess.start(tmp_path, values)
     known = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
@@ -51,6 +51,14 @@ def test_the_document_has_no_example_that_is_not_run() -> None:
     """Apart from the variables, every shell block is run, and every answer is compared."""
     assert len(EXAMPLES) == TEXT.count("```bash") - 1
     assert sum(bool(how) for _, how, _ in EXAMPLES) == TEXT.count("```json") + TEXT.count("```text")
+
+
+def test_the_document_explains_every_field_of_a_line() -> None:
+    """Each field of the line that is shown stands in the table."""
+    shown = next(json.loads(said) for _, how, said in EXAMPLES if how == "logs")
+    table = TEXT.split("| field | meaning |")[1].split("\n\n")[0]
+    told = set(re.findall(r"`([a-z_]+)`", " ".join(row.split("|")[1] for row in table.splitlines() if "|" in row)))
+    assert set(shown) - {"level", "timestamp", "method", "status"} <= told
 
 
 def test_the_document_lists_every_series(bare_gateway: GatewayProcess) -> None:

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
 from tests.cli.command import Place, wait_until
 from tests.support import sockets, tools
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, free_port
 from tests.support.lines import lines, wait_for_text
 from tests.support.sockets import RawClient
 from tests.support.upstream import DONE, Upstream, event, sse
@@ -214,6 +215,32 @@ def test_f11_workers_all_follow(tmp_path: Path, upstream: Upstream) -> None:
     finally:
         process.terminate()
         assert process.wait(20) == 0
+
+
+def test_f11_a_worker_that_dies_while_the_file_is_bad_ends_nothing(tmp_path: Path, upstream: Upstream) -> None:
+    """The other one serves on; when the file is repaired, the dead one is replaced."""
+    place = Place(tmp_path, {})
+    write_file(tmp_path, upstream)
+    port = free_port()
+    process = place.start("serve", "--port", str(port), "--workers", "2")
+    server = GatewayProcess(process, port, tmp_path, ADMIN_KEY)
+    try:
+        wait_until(lambda: place.written().count('"ready to serve"') == 2, 60)
+        (tmp_path / "config.yaml").write_text("broken: [", encoding="utf-8")
+        psutil.Process(max(workers(process.pid))).kill()
+        wait_until(lambda: "cannot be replaced" in place.written())
+        assert server.post({}, "/embeddings").status_code == 200
+        write_file(tmp_path, upstream)
+        wait_until(lambda: place.written().count('"ready to serve"') == 3, 60)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def workers(pid: int) -> list[int]:
+    """Give the processes that serve, without the one that keeps account of shared resources."""
+    found = psutil.Process(pid).children(recursive=True)
+    return [child.pid for child in found if "spawn_main" in " ".join(child.cmdline())]
 
 
 def test_f11_the_log_follows(gateway: GatewayProcess, house: Path, upstream: Upstream) -> None:
