@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import structlog
+from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
@@ -129,7 +130,10 @@ class Workers(Multiprocess):
                 self._told_broken = True
                 return
         self._told_broken = False
+        before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
+        for gone in before - {process.pid for process in self.processes}:
+            mark_process_dead(gone)  # type: ignore[no-untyped-call]  # what was under way in it is no more
 
     def handle_hup(self) -> None:
         """Let every process read the configuration again."""

@@ -9,6 +9,8 @@ import math
 import signal
 import socket
 from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -18,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import lifecycle
 from app.errors import GatewayError
 from app.lifecycle import ENDED_AT_ONCE, Workers
-from app.settings import Settings
+from app.settings import Settings, share_figures
 from router.errors import RouterError
 
 
@@ -133,8 +135,10 @@ def _run_one(config: uvicorn.Config) -> bool:
 
 def _run_workers(config: uvicorn.Config) -> bool:
     """Serve in several processes; tell whether one of them did not start, which ends all."""
-    workers = Workers(config, sockets=[config.bind_socket()])
-    workers.run()
+    with TemporaryDirectory(prefix="toolfunnel-figures-") as figures:
+        share_figures(Path(figures))
+        workers = Workers(config, sockets=[config.bind_socket()])
+        workers.run()
     if workers.ended_at_once:
         raise SystemExit(ENDED_AT_ONCE)
     return workers.failed

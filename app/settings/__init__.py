@@ -25,6 +25,7 @@ from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
+FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks for it when it is imported
 DEFAULT_FILE = Path("config.yaml")
 
 
@@ -299,6 +300,16 @@ def override(section: str, key: str, value: object) -> None:
 def use_file(path: Path) -> None:
     """Make `path` the configuration file of this process and of the worker processes to come."""
     os.environ[CONFIG_VARIABLE] = str(path)
+
+
+def share_figures(path: Path) -> None:
+    """Let the worker processes to come keep their figures in a directory, so that any of them can add them up."""
+    os.environ[FIGURES_VARIABLE] = str(path)
+
+
+def figures_are_shared() -> bool:
+    """Tell whether this process is one of several that add up their figures."""
+    return FIGURES_VARIABLE in os.environ
 
 
 def load(path: Path | None = None) -> Settings:

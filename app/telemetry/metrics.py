@@ -7,14 +7,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from app.settings import figures_are_shared
 
 _ROUTE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 _ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _LOOK_S = 0.1
+_Among = Literal["livesum", "livemax"]
 _KEPT_TIMINGS = 10_000
 _NOT_ROUTED = ("off", "refused")  # they took no time and had no tools: counting them would flatter the figures
 
@@ -93,8 +97,8 @@ class Telemetry:
         self._connections = gauge("upstream_connections", "Connections to the provider now", "state")
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
-        self._tools = gauge("catalog_tools", "Tools in the catalogue")
-        self._pending = gauge("catalog_pending_tools", "Tools still without a vector")
+        self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
+        self._pending = gauge("catalog_pending_tools", "Tools still without a vector", among="livemax")
 
     def count(self, usage: Usage) -> None:
         """Add one request."""
@@ -168,14 +172,19 @@ class Telemetry:
         return {**at, "max": ordered[-1]}
 
     def exposition(self) -> bytes:
-        """Give the Prometheus text."""
-        return generate_latest(self._registry)
+        """Give the Prometheus text; of several processes that share their figures, what they come to together."""
+        if not figures_are_shared():
+            return generate_latest(self._registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"toolfunnel_{name}", meaning, labels, registry=self._registry)
 
-    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
-        return Gauge(f"toolfunnel_{name}", meaning, labels, registry=self._registry)
+    def _gauge(self, name: str, meaning: str, *labels: str, among: _Among = "livesum") -> Gauge:
+        """Make a gauge; `among`: what several processes come to together."""
+        return Gauge(f"toolfunnel_{name}", meaning, labels, registry=self._registry, multiprocess_mode=among)
 
     def _histogram(self, name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(f"toolfunnel_{name}", meaning, labels, buckets=buckets, registry=self._registry)

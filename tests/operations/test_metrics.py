@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cli.command import wait_until
+from tests.cli.command import Place, wait_until
 from tests.conftest import StartGateway
 from tests.support import sockets, tools
 from tests.support.gateway import GatewayProcess, free_port
@@ -98,6 +99,26 @@ def test_waiting_for_a_connection_is_seen(shared_gateway: StartGateway, upstream
             client.send(sockets.request(tools.encoded(QUESTION)))
         wait_until(lambda: figure(gateway, "upstream_waiting") == 1, 5)
     wait_until(lambda: figure(gateway, "in_flight") == 0, 5)
+
+
+def test_workers_add_up(tmp_path: Path, upstream: Upstream) -> None:
+    """With two workers any scrape tells of all requests, and of the catalogue once."""
+    place = Place(tmp_path, {"UPSTREAM__BASE_URL": upstream.base_url, "SERVER__SHUTDOWN_GRACE_S": "2"})
+    port = free_port()
+    process = place.start("serve", "--port", str(port), "--workers", "2")
+    server = GatewayProcess(process, port, tmp_path)
+    try:
+        wait_until(lambda: place.written().count("ready to serve") == 2, 60)
+        server.register([tools.function("weather_forecast", "Weather")], ready=False)
+        for _ in range(12):
+            server.post({}, "/embeddings")
+        wait_until(lambda: figure(server, "in_flight") == 0, 5)
+        seen = {figure(server, "answers_total", route="other", status="2xx", end="whole") for _ in range(8)}
+        wait_until(lambda: figure(server, "catalog_tools") == 1, 5)
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert seen == {12}
 
 
 def test_d07_the_event_loop_is_watched(gateway: GatewayProcess) -> None:

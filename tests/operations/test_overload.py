@@ -70,14 +70,17 @@ def test_d06_the_official_client_waits_and_tries_again(
     gateway: GatewayProcess, upstream: Upstream, client_of: MakeClient
 ) -> None:
     """The refusal is one that the SDK understands: without retries it raises, with them it gets its answer."""
-    messages = [{"role": "user", "content": "list exams"}]
     with full(gateway, upstream) as go:
         with pytest.raises(openai.InternalServerError, match="in hand"):
-            client_of(gateway).chat.completions.create(model="m", messages=messages)  # type: ignore[call-overload]
+            ask(client_of(gateway))
         threading.Timer(0.3, go.set).start()
-        patient = client_of(gateway, max_retries=5)
-        answer = patient.chat.completions.create(model="m", messages=messages)  # type: ignore[call-overload]
-    assert answer.choices[0].message.content == "Hello"
+        assert ask(client_of(gateway, max_retries=5)) == "Hello"
+
+
+def ask(client: openai.OpenAI) -> str | None:
+    """Ask a question; give the answer."""
+    answer = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "list exams"}])
+    return answer.choices[0].message.content
 
 
 def test_d06_operators_are_never_shed(gateway: GatewayProcess, upstream: Upstream) -> None:

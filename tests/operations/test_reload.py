@@ -160,7 +160,7 @@ def test_f11_what_needs_a_restart_is_named_and_stays(gateway: GatewayProcess, ho
     """Another registry, encoder or port is not taken up; the answer names the keys, the rest is in force."""
     server = {"host": "127.0.0.2", "max_body_bytes": 2_000}
     trace = {"endpoint": "http://127.0.0.1:9/v1/traces"}
-    write_file(house, upstream, server=server, registry={"poll_s": 7.0}, trace=trace, encoder=["embedded"])
+    write_file(house, upstream, server=server, registry={"poll_s": 7.0}, trace=trace)
     assert reload(gateway).json() == {
         "changed": ["server.max_body_bytes"],
         "needs_restart": ["server.host", "registry.poll_s", "trace.endpoint"],

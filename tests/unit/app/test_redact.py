@@ -76,7 +76,7 @@ def test_an_error_is_told_without_its_text() -> None:
     """Kinds, places and causes stay; what an error says may quote a request."""
     try:
         try:
-            {}["Canary"]
+            dict[str, int]()["Canary"]
         except KeyError as error:
             raise ValueError("Canary") from error
     except ValueError:
