@@ -69,16 +69,19 @@ class _Ending:
     """Hands the first signal to the server and ends the process at the second, whichever of the two it is."""
 
     def __init__(self) -> None:
-        self._servers = {number: signal.getsignal(number) for number in _ENDING}
+        self._handlers = {number: signal.getsignal(number) for number in _ENDING}
+        self._loop = asyncio.get_running_loop()
         self._told = False
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if self._told:
             _end_at_once()
         self._told = True
-        server = self._servers[signal.Signals(number)]
-        if callable(server):
-            server(number, frame)
+        handler = self._handlers[signal.Signals(number)]
+        for listening in getattr(getattr(handler, "__self__", None), "servers", ()):
+            self._loop.call_soon_threadsafe(listening.close)  # uvicorn itself looks ten times a second
+        if callable(handler):
+            handler(number, frame)
 
 
 def _end_at_once() -> None:
