@@ -20,6 +20,7 @@ import structlog
 from prometheus_client.multiprocess import mark_process_dead
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import ConfigurationError, GatewayError
 from app.settings import load
@@ -103,7 +104,7 @@ class Workers(Multiprocess):
     """Several processes on one port. Hands signals on; the processes do what they say."""
 
     ended_at_once = False
-    _told_broken = False
+    _was_broken = False
 
     def run(self) -> None:
         """Serve until a signal comes and all processes have ended."""
@@ -123,20 +124,32 @@ class Workers(Multiprocess):
                 process.process.join(_STEP_S / len(self.processes))
 
     def keep_subprocess_alive(self) -> None:
-        """Replace a process that died; not while the configuration is broken, which no process could start with."""
-        if any(process.exitcode is not None for process in self.processes):
-            try:
-                load()
-            except ConfigurationError as error:
-                if not self._told_broken:
-                    _log.error("a process died and cannot be replaced before the configuration is", reason=str(error))
-                self._told_broken = True
+        """Replace processes that died; not while the configuration is broken, which none could start with."""
+        timeout = self.config.timeout_worker_healthcheck
+        dead = [place for place, process in enumerate(self.processes) if not process.is_alive(timeout)]
+        if not dead or not self._can_start():
+            return
+        for place in dead:
+            old = self.processes[place]
+            old.kill()
+            old.join()
+            if old.exitcode == STARTUP_FAILURE and not self._was_broken:
+                self.should_exit.set()
                 return
-        self._told_broken = False
-        before = {process.pid for process in self.processes}
-        super().keep_subprocess_alive()
-        for gone in before - {process.pid for process in self.processes}:
-            mark_process_dead(gone)  # type: ignore[no-untyped-call]  # what was under way in it is no more
+            mark_process_dead(old.pid)  # type: ignore[no-untyped-call]  # what was under way in it is no more
+            self.processes[place] = Process(self.config, self.sockets)
+            self.processes[place].start()
+        self._was_broken = False
+
+    def _can_start(self) -> bool:
+        try:
+            load()
+        except ConfigurationError as error:
+            if not self._was_broken:
+                _log.error("a process died and cannot be replaced before the configuration is", reason=str(error))
+            self._was_broken = True
+            return False
+        return True
 
     def handle_hup(self) -> None:
         """Let every process read the configuration again."""
