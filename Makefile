@@ -40,6 +40,26 @@ demo: setup ## run three questions through a gateway with hundreds of tools (ONC
 test: extras ## run the whole test suite, a file at a time on each core
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
+ROUNDS ?= 3
+
+.PHONY: bench
+bench: setup ## measure the gateway beside nginx and a plain proxy (WITH=litellm, WRITE=1, LARGE=1, ROUNDS=3; 6 minutes)
+	$(BIN)/python -m bench.gateway --rounds $(ROUNDS) $(if $(WITH),--with $(WITH)) $(if $(LARGE),--large) $(if $(WRITE),--write)
+
+.PHONY: bench-model
+bench-model: setup ## measure what a real model gains from fewer tools (WRITE=1; downloads 150 MB, 5 minutes)
+	$(BIN)/python -m bench.gateway.model $(if $(WRITE),--write)
+
+COUNT ?= 20000
+
+.PHONY: chaos-cancels
+chaos-cancels: setup ## cancel 20,000 requests under contention and look at the connections left (COUNT=; 3 minutes)
+	$(BIN)/python -m tests.chaos.churn --count $(COUNT)
+
+.PHONY: chaos-loops
+chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (4 minutes)
+	$(BIN)/python -m tests.chaos.loops
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write
@@ -54,6 +74,12 @@ eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="f
 .PHONY: bench-flood
 bench-flood: setup ## measure what a flood of tools does to the list, and the limit against it (2 minutes)
 	$(BIN)/python -m bench.flood
+
+CLIENTS ?= 1000
+
+.PHONY: crowd
+crowd: setup ## measure what slow, stalled and leaving clients cost; docs/reliability.md (2 minutes, CLIENTS=1000)
+	ulimit -n $$(ulimit -H -n) && $(BIN)/python -m tests.edge.crowd $(CLIENTS)
 
 SETS ?= ../shared/data
 

@@ -32,6 +32,7 @@ from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
 from app.routing import Options, Routing
 from app.settings import Settings
+from app.settings.secret import secrets_of
 from app.telemetry import Telemetry, configure_logging
 from app.terminal import err, out, print_json
 from router.errors import RouterError
@@ -108,7 +109,7 @@ def serve(
     """Start the gateway. Ctrl-C ends it."""
     _override("server", host=host, port=port)
     loaded = _load(config)
-    configure_logging(loaded.log)
+    configure_logging(loaded.log, secrets_of(loaded))
     listen_on = serving.port_to_use(loaded.server.host, loaded.server.port)
     asyncio.run(_check_registry(loaded))
     serving.run(loaded, listen_on, workers)

@@ -6,10 +6,18 @@ GatewayError
 ├── NotFound                no such tool, no such path
 ├── Conflict                the change contradicts what is there
 ├── BodyTooLarge            more bytes than are accepted
+├── HeadersTooLarge         more, or larger, headers than are accepted
+├── RequestTimeout          the request did not come in time
+├── TooManyConnections      more clients than can be served at once
 ├── InvalidRecords          entries of a catalogue that cannot be taken, each with its reason
+├── Overloaded              more requests at once than the gateway takes
+├── Stopping                the gateway ends before this request was answered
+├── RefusedConfiguration    a new configuration that cannot be used; the old one stays
 ├── UpstreamError           the provider
 │   ├── UpstreamNotConfigured
 │   ├── UpstreamUnreachable
+│   ├── UpstreamInvalid     an answer that cannot be passed on
+│   ├── UpstreamBusy        every connection to it is in use
 │   └── UpstreamTimeout
 ├── RegistryError           the tools' home
 │   ├── RegistryBusy        another process is writing
@@ -51,6 +59,18 @@ class BodyTooLarge(GatewayError):
     """More bytes than are accepted."""
 
 
+class HeadersTooLarge(GatewayError):
+    """More, or larger, headers than are accepted."""
+
+
+class RequestTimeout(GatewayError):
+    """The request did not come in time."""
+
+
+class TooManyConnections(GatewayError):
+    """More clients than can be served at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One entry that cannot be taken: its place in the input (from 0), its name where it has one, and why."""
@@ -70,6 +90,18 @@ class InvalidRecords(GatewayError):
         self.problems = tuple(problems)
 
 
+class Overloaded(GatewayError):
+    """More requests at once than the gateway takes."""
+
+
+class Stopping(GatewayError):
+    """The gateway ends before this request was answered."""
+
+
+class RefusedConfiguration(GatewayError):
+    """A new configuration that cannot be used; the old one stays."""
+
+
 class UpstreamError(GatewayError):
     """The provider did not answer."""
 
@@ -80,6 +112,14 @@ class UpstreamNotConfigured(UpstreamError):
 
 class UpstreamUnreachable(UpstreamError):
     """No connection, or one that broke before the answer began."""
+
+
+class UpstreamInvalid(UpstreamError):
+    """The provider's answer cannot be passed on: it is no HTTP, or nothing that one hop may pass to the next."""
+
+
+class UpstreamBusy(UpstreamError):
+    """Every connection to the provider is in use."""
 
 
 class UpstreamTimeout(UpstreamError):
@@ -123,10 +163,18 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     NotFound: Answer(404, "invalid_request_error", "not_found"),
     Conflict: Answer(409, "invalid_request_error", "conflict", retry=False),
     BodyTooLarge: Answer(413, "invalid_request_error", "request_too_large"),
+    HeadersTooLarge: Answer(431, "invalid_request_error", "headers_too_large"),
+    RequestTimeout: Answer(408, "invalid_request_error", "request_timeout"),
+    TooManyConnections: Answer(503, "api_error", "too_many_connections"),
     InvalidRecords: Answer(422, "invalid_request_error", "invalid_records"),
+    Overloaded: Answer(503, "api_error", "overloaded"),
+    Stopping: Answer(503, "api_error", "shutting_down"),
+    RefusedConfiguration: Answer(400, "invalid_request_error", "invalid_configuration", retry=False),
     UpstreamError: Answer(502, "api_error", "upstream_error"),
     UpstreamNotConfigured: Answer(503, "api_error", "upstream_not_configured", retry=False),
     UpstreamUnreachable: Answer(502, "api_error", "upstream_unreachable"),
+    UpstreamInvalid: Answer(502, "api_error", "upstream_invalid_answer"),
+    UpstreamBusy: Answer(503, "api_error", "upstream_busy"),
     UpstreamTimeout: Answer(504, "api_error", "upstream_timeout"),
     RegistryError: Answer(500, "api_error", "registry_error"),
     RegistryBusy: Answer(503, "api_error", "registry_busy"),
@@ -134,6 +182,10 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     RegistryUnusable: Answer(503, "api_error", "registry_unusable", retry=False),
     ConfigurationError: Answer(500, "api_error", "configuration_error", retry=False),
 }
+
+
+# Worth another try after a second.
+_PASSING = frozenset({"registry_busy", "too_many_connections", "upstream_busy", "overloaded", "shutting_down"})
 
 
 def answer_for(error: GatewayError) -> Answer:
@@ -152,6 +204,6 @@ def headers_for(answer: Answer) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", b"application/json")]
     if answer.retry is not None:
         headers.append((b"x-should-retry", b"true" if answer.retry else b"false"))
-    if answer.code == "registry_busy":
+    if answer.code in _PASSING:
         headers.append((b"retry-after", b"1"))
     return headers

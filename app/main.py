@@ -36,10 +36,14 @@ from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
+from app.reload import Reload
 from app.routing import Options, Routing
 from app.settings import Settings, load
 from app.settings.encoders import dumped, restored
+from app.settings.secret import secrets_of
 from app.telemetry import Telemetry, configure_logging
+from app.telemetry.redact import origin
+from app.telemetry.traces import tracing_to
 from router.embed.embedder import Embedder
 from router.embed.profile import UNKNOWN
 from router.errors import EncoderError
@@ -60,12 +64,14 @@ class State(TypedDict):
 
     gateway: Gateway
     admin: AdminService
+    telemetry: Telemetry
+    reload: Reload
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Make the application; without settings, from config.yaml and the environment."""
     settings = settings or load()
-    configure_logging(settings.log)
+    configure_logging(settings.log, secrets_of(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -107,8 +113,10 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         routing = Routing(router, settings)
         closing.push_async_callback(asyncio.to_thread, routing.close)
         upstream = Upstream(settings.upstream)
-        closing.push_async_callback(upstream.aclose)
         telemetry = Telemetry()
+        tracing = tracing_to(settings.trace)
+        if tracing is not None:
+            closing.push_async_callback(asyncio.to_thread, tracing.close)
         snapshots = Snapshots(
             registry,
             [reader.encoder for reader in readers],
@@ -121,13 +129,16 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         await snapshots.start()
         closing.push_async_callback(_ended, _examining(router, snapshots))
         await routing.explain(_WARM_UP, snapshots.catalog, Options())
+        gateway = Gateway(settings, snapshots, routing, upstream, telemetry, tracing)
+        service = AdminService(settings, registry, snapshots, routing, telemetry)
+        watching = [asyncio.create_task(telemetry.watch(lambda: gateway.upstream.pool))]
+        closing.push_async_callback(_ended, watching)
+        reload = Reload(gateway, service)
+        closing.push_async_callback(reload.close)
         gc.collect()
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
-        _log.info("ready to serve", tools=len(snapshots.catalog), provider=settings.upstream.base_url or "none")
-        yield {
-            "gateway": Gateway(settings, snapshots, routing, upstream, telemetry),
-            "admin": AdminService(settings, registry, snapshots, routing, telemetry),
-        }
+        _log.info("ready to serve", tools=len(snapshots.catalog), provider=origin(settings.upstream.base_url) or "none")
+        yield {"gateway": gateway, "admin": service, "telemetry": telemetry, "reload": reload}
 
 
 async def _previous(settings: Settings, registry: Registry, readers: Sequence[Reader]) -> list[Reader]:

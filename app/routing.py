@@ -1,4 +1,4 @@
-"""A request body in, the body to send out: parse, route and splice in one hop to a worker thread.
+"""A request body in, the body to send out: parse, route and splice, in a worker thread where something is searched for.
 
 Law: it never fails a request. Whatever goes wrong here, or takes too long, the client's own bytes go out; the one
 exception is a body whose duplicate keys hide what would be decided about.
@@ -7,12 +7,16 @@ exception is a body whose duplicate keys hide what would be decided about.
 from __future__ import annotations
 
 import asyncio
+import copy
 import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
+import xxhash
 
 from app.errors import BadRequest
 from app.settings import Settings
@@ -30,6 +34,8 @@ _MAX_KEPT_LIST_BYTES = 4 * 2**20
 _BUDGETS_TO_WAIT = 10
 # A body that is so large that reading it takes longer than routing has taken longer still to arrive.
 _BYTES_A_SECOND = 100e6
+# What needs no search takes less time than a thread: up to this size it is done where it stands, in half a millisecond.
+_AT_ONCE_BYTES = 512 * 2**10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`."""
+    """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`.
+
+    `own`: how many tools the client sent. `parsed`: when reading the body began and ended, in seconds.
+    """
 
     body: bytes
     outcome: str
     selection: Selection | None = None
     route_ms: float = 0.0
+    own: int = 0
+    parsed: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +78,15 @@ class Routing:
     def __init__(self, router: Router, settings: Settings) -> None:
         self.router = router
         self._settings = settings
-        self._lists: Lru[str, Catalog] = Lru(256)
+        self._lists: Lru[tuple[str, bytes], tuple[bytes, Catalog]] = Lru(256)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="route")
         self._free = asyncio.Semaphore(_THREADS)
+
+    def under(self, settings: Settings) -> Routing:
+        """Give the same under other settings; what is remembered and the threads are shared."""
+        other = copy.copy(self)
+        other._settings = settings  # noqa: SLF001 - our own copy
+        return other
 
     def close(self) -> None:
         """End the worker threads."""
@@ -83,21 +100,27 @@ class Routing:
             BadRequest: Duplicate keys hide the tool list or what decides about it.
         """
         started = time.perf_counter()
+        if len(body) <= _AT_ONCE_BYTES:
+            routed = self._decide(body, catalog, options, owner, search=False)
+            if routed is not None:
+                return replace(routed, route_ms=_ms_since(started))
         budget_s = self._settings.select.budget_ms / 1e3
         try:
             async with asyncio.timeout(_BUDGETS_TO_WAIT * budget_s):
                 await self._free.acquire()
         except TimeoutError:
             return _unrouted(body, started)
-        job = asyncio.get_running_loop().run_in_executor(self._threads, self._decide, body, catalog, options, owner)
+        decide = partial(copy_context().run, self._decide, body, catalog, options, owner)  # lines name the request
+        job = asyncio.get_running_loop().run_in_executor(self._threads, decide)
         job.add_done_callback(self._done)
         done, _ = await asyncio.wait({job}, timeout=2 * budget_s + len(body) / _BYTES_A_SECOND)
         if not done:
             return _unrouted(body, started)
         routed = job.result()
-        return Routed(routed.body, routed.outcome, routed.selection, _ms_since(started))
+        assert routed is not None  # noqa: S101 - it searched
+        return replace(routed, route_ms=_ms_since(started))
 
-    def _done(self, job: asyncio.Future[Routed]) -> None:
+    def _done(self, job: asyncio.Future[Routed | None]) -> None:
         """Let the next request in; and take note of a late result, so that nobody complains it was never seen."""
         self._free.release()
         if not job.cancelled():
@@ -111,17 +134,12 @@ class Routing:
         """
         return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
 
-    def _decide(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
+    def _decide(
+        self, body: bytes, catalog: Catalog, options: Options, owner: str, *, search: bool = True
+    ) -> Routed | None:
+        """Route a body; without `search` give None where that, or reading a new list, would be needed."""
         try:
-            request = chat.parse(body)
-            deadline = time.perf_counter() + self._settings.select.budget_ms / 1e3
-            own = self._own(request)
-            if not request.routable:
-                return Routed(body, "untouched")
-            selection = self.router.route(catalog, own, self._request(request, options, owner), deadline)
-            if not selection.changed or not selection.tools:
-                return Routed(body, "untouched", selection)
-            return Routed(chat.splice(request, selection.tools, own.tools), "routed", selection)
+            return self._routed(body, catalog, options, owner, search=search)
         except chat.AmbiguousBody as error:
             raise BadRequest(str(error)) from error
         except chat.Unreadable as error:
@@ -130,6 +148,28 @@ class Routing:
         except Exception:  # noqa: BLE001 - a fault of routing must never fail the caller's request
             _log.exception("routing failed; the request went out as it came")
             return Routed(body, "failed")
+
+    def _routed(self, body: bytes, catalog: Catalog, options: Options, owner: str, *, search: bool) -> Routed | None:
+        began = time.perf_counter()
+        request = chat.parse(body)
+        parsed = began, time.perf_counter()
+        deadline = parsed[1] + self._settings.select.budget_ms / 1e3
+        own = self._own(request) if search else self._known_own(request)
+        if own is None:
+            return None
+        if not request.routable:
+            return Routed(body, "untouched", parsed=parsed)
+        asked = self._request(request, options, owner)
+        if search:
+            selection = self.router.route(catalog, own, asked, deadline)
+        elif (known := self.router.known(catalog, own, asked)) is not None:
+            selection = known
+        else:
+            return None
+        if not selection.changed or not selection.tools:
+            return Routed(body, "untouched", selection, own=len(own), parsed=parsed)
+        spliced = chat.splice(request, selection.tools, own.tools)
+        return Routed(spliced, "routed", selection, own=len(own), parsed=parsed)
 
     def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         try:
@@ -167,16 +207,28 @@ class Routing:
 
     def _own(self, request: chat.ChatRequest) -> Catalog:
         """Read the client's tool list, once for all requests that carry the same bytes."""
+        own = self._known_own(request)
+        if own is None:
+            tools = request.tools or b""
+            version = f"{request.list_key}:{hashlib.blake2b(tools, digest_size=16).hexdigest()}"
+            own = Catalog.build(version, chat.read_tools(request))
+            if len(tools) <= _MAX_KEPT_LIST_BYTES:
+                self._lists.put(_list_key(request), (tools, own))
+        return own
+
+    def _known_own(self, request: chat.ChatRequest) -> Catalog | None:
+        """Give the client's tool list if it was read before.
+
+        All callers share what was read, and somebody may look for two lists with one hash: the bytes decide.
+        """
         if request.tools is None:
             return EMPTY
-        # Shared by all callers, so the hash must be one that nobody can find two lists for.
-        key = f"{request.list_key}:{hashlib.blake2b(request.tools, digest_size=16).hexdigest()}"
-        own = self._lists.get(key)
-        if own is None:
-            own = Catalog.build(key, chat.read_tools(request))
-            if len(request.tools) <= _MAX_KEPT_LIST_BYTES:
-                self._lists.put(key, own)
-        return own
+        tools, own = self._lists.get(_list_key(request)) or (b"", None)
+        return own if tools == request.tools else None
+
+
+def _list_key(request: chat.ChatRequest) -> tuple[str, bytes]:
+    return request.list_key, xxhash.xxh3_128_digest(request.tools or b"")
 
 
 def _unrouted(body: bytes, started: float) -> Routed:

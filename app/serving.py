@@ -1,4 +1,4 @@
-"""Run the servers of the command line. Owns the port, the signals and what is said when one cannot start.
+"""Run the servers of the command line. Owns the port and what is said when one cannot start.
 
 SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, and ends with exit code 0.
 """
@@ -6,20 +6,28 @@ SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, a
 from __future__ import annotations
 
 import math
+import resource
 import signal
 import socket
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
+from app import lifecycle
+from app.edge.connection import Connection
+from app.edge.watch import Watch
 from app.errors import GatewayError
-from app.settings import Settings
+from app.lifecycle import ENDED_AT_ONCE, Workers
+from app.settings import Settings, share_figures
 from router.errors import RouterError
+
+_SPARE_FILES = 512  # the registry, the log, libraries, connections that are just being refused
 
 
 class CannotServe(Exception):
@@ -33,6 +41,8 @@ def run(settings: Settings, port: int, workers: int) -> None:
         CannotServe: It did not start; why is logged.
     """
     end_on_signals()
+    _raise_file_limit(settings)
+    lifecycle.ignore_hangup()
     address = url(settings.server.host, port)
     structlog.get_logger().info("starting", base_url=f"{address}/v1", admin=f"{address}/admin/docs")
     _run(
@@ -41,11 +51,12 @@ def run(settings: Settings, port: int, workers: int) -> None:
         port=port,
         factory=True,
         workers=workers,
-        http="httptools",
+        http=partial(Connection, Watch(settings.server)),
         ws="none",
         lifespan="on",
         server_header=False,
         date_header=False,
+        timeout_keep_alive=settings.server.keep_alive_s,
         timeout_graceful_shutdown=math.ceil(settings.server.shutdown_grace_s),
     )
 
@@ -64,10 +75,13 @@ def create_app() -> ASGIApp:
     """Make the gateway; why it cannot start becomes one line of the log instead of a traceback."""
     from app import main  # noqa: PLC0415 - the web framework takes half a second: only who serves waits for it
 
+    lifecycle.ignore_hangup()
     app = main.create_app()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:
         async def but_failures(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                lifecycle.obey_signals(scope["state"]["reload"])
             if message["type"] != "lifespan.startup.failed":  # holds the traceback; the error itself comes after it
                 await send(message)
 
@@ -111,7 +125,9 @@ def end_on_signals() -> None:
 
 
 def _run(app: ASGIApp | str, *, workers: int = 1, **options: Any) -> None:
-    config = uvicorn.Config(app, workers=workers, loop="asyncio", log_level="warning", access_log=False, **options)
+    config = uvicorn.Config(
+        app, workers=workers, loop="asyncio", log_config=None, log_level="warning", access_log=False, **options
+    )
     failed = _run_workers(config) if workers > 1 else _run_one(config)
     if failed:
         raise CannotServe
@@ -127,9 +143,24 @@ def _run_one(config: uvicorn.Config) -> bool:
 
 def _run_workers(config: uvicorn.Config) -> bool:
     """Serve in several processes; tell whether one of them did not start, which ends all."""
-    supervisor = Multiprocess(config, sockets=[config.bind_socket()])
-    supervisor.run()
-    return any(worker.exitcode == STARTUP_FAILURE for worker in supervisor.processes)
+    with TemporaryDirectory(prefix="toolfunnel-figures-") as figures:
+        share_figures(Path(figures))
+        workers = Workers(config, sockets=[config.bind_socket()])
+        workers.run()
+    if workers.ended_at_once:
+        raise SystemExit(ENDED_AT_ONCE)
+    return workers.failed
+
+
+def _raise_file_limit(settings: Settings) -> None:
+    """Make room for all connections, as far as the process may; worker processes inherit it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * settings.server.max_connections + settings.upstream.max_connections + _SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        if raised < wanted:
+            structlog.get_logger().warning("few files may be open", limit=raised, wanted=wanted)
 
 
 def _bare(host: str) -> str:

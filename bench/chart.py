@@ -1,9 +1,10 @@
-"""Figures by number of tools as an SVG: one panel a measure, both axes logarithmic, no library."""
+"""Figures as an SVG, no library: lines by number of tools, or groups of bars; axes are logarithmic."""
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Figures = Mapping[int, Mapping[str, float]]
 
@@ -63,3 +64,41 @@ def _panel(number: int, title: str, lines: tuple[tuple[str, str], ...], figures:
 
 def _short(size: int) -> str:
     return f"{size // 1000}k" if size >= 1000 else str(size)
+
+
+_BAR, _WIDE, _WORDS_WIDTH = 13, 360, 150
+
+
+def bars(panels: Sequence[tuple[str, Mapping[str, Mapping[str, float]]]]) -> str:
+    """Draw groups of horizontal bars on a logarithmic axis, the panels side by side."""
+    drawn = [_bar_panel(title, groups) for title, groups in panels]
+    height = max(bottom for _, bottom in drawn) + 10
+    wide = _WORDS_WIDTH + _WIDE + 90
+    parts = [f'<g transform="translate({number * wide} 4)">{text}</g>\n' for number, (text, _) in enumerate(drawn)]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {len(panels) * wide} {height}" '
+        f'font-family="sans-serif" font-size="11" role="img" aria-label="{", ".join(title for title, _ in panels)}">\n'
+        f'<rect width="100%" height="100%" fill="white"/>\n{"".join(parts)}</svg>\n'
+    )
+
+
+def _bar_panel(title: str, groups: Mapping[str, Mapping[str, float]]) -> tuple[str, int]:
+    """Draw one panel; give it with its lower end."""
+    values = [value for group in groups.values() for value in group.values()]
+    low = math.floor(math.log10(min(values, default=1)))
+    span = max(math.log10(max(values, default=10)) - low, 1e-9)
+    names = list(dict.fromkeys(name for group in groups.values() for name in group))
+    colours = dict(zip(names, itertools.cycle((*_COLOURS, "#8e6c8a")), strict=False))
+    y, parts = 20, [f'<text x="4" y="14" font-size="13" font-weight="bold">{title}</text>']
+    for words, group in groups.items():
+        y += 18
+        parts.append(f'<text x="4" y="{y}" font-style="italic">{words}</text>')
+        for name, value in group.items():
+            y += _BAR + 3
+            width = max((math.log10(value) - low) / span * _WIDE, 2)
+            parts.append(f'<text x="{_WORDS_WIDTH - 6}" y="{y}" text-anchor="end">{name}</text>')
+            parts.append(
+                f'<rect x="{_WORDS_WIDTH}" y="{y - 10}" width="{width:.1f}" height="{_BAR}" fill="{colours[name]}"/>'
+            )
+            parts.append(f'<text x="{_WORDS_WIDTH + width + 4:.1f}" y="{y}">{value:,.4g}</text>')
+    return "".join(parts), y

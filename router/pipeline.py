@@ -76,6 +76,18 @@ class Router:
             run.search.margin(run.last)
         return run.selection(held, (time.perf_counter() - started) * 1e3)
 
+    def known(self, registered: Catalog, own: Catalog, request: RouteRequest) -> Selection | None:
+        """Select the tools of a request that needs no search, or whose set is remembered; None for any other.
+
+        Takes a tenth of a millisecond, and gives what `route` would give.
+        """
+        started = time.perf_counter()
+        reached = NOTHING if request.source is Source.REQUEST else registered
+        if self._permitted.get((reached.version, request.grants, request.kinds)) is None:
+            return None
+        run = _Run(self, Pool(own, registered), request, started)
+        return run.selection(run.in_force(), (time.perf_counter() - started) * 1e3) if run.needs_no_search() else None
+
     def permitted(self, catalog: Catalog, grants: Grants, kinds: frozenset[Kind]) -> Mask:
         """Give `permit.permitted`, remembered by catalogue version."""
         key = (catalog.version, grants, kinds)
@@ -111,6 +123,13 @@ class _Run:
         self.keys = self._keys()
         reach = Reach(self.permitted, self.choosable, router.permitted(pool.registered, request.grants, request.kinds))
         self.search = Search(router.memory, embedders, pool, reach, request, deadline)
+
+    def needs_no_search(self) -> bool:
+        """Tell whether there is nothing to choose from or to search with, or the set of the last turn is remembered."""
+        if not (self.choosable.any() and self.request.conversation.has_text):
+            return True
+        held = self._recalled(self.last)
+        return held is not None and (held.settled or self._sent(self.last))
 
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""

@@ -137,6 +137,12 @@ async def stats(service: Service) -> Response:
     return _json(service.stats())
 
 
+@admin.post("/config:reload", response_model=schemas.ConfigChange)
+async def reload_config(request: Request) -> Response:
+    """Read the configuration again. One that cannot be used changes nothing, and the answer says why."""
+    return _json(await request.state.reload.everywhere())
+
+
 @probes.get("/healthz")
 async def healthz() -> dict[str, str]:
     """Tell that the process runs."""

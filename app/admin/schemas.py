@@ -195,6 +195,13 @@ class StatsSchema(BaseModel):
     failures: dict[str, int] = Field(description="Errors of the gateway itself, by code.")
 
 
+class ConfigChange(BaseModel):
+    """What a new configuration changed. Names of keys, never values."""
+
+    changed: list[str] = Field(description="In force for requests from now on.")
+    needs_restart: list[str] = Field(description="Different in the file, and not in force before a restart.")
+
+
 class Readiness(BaseModel):
     """Whether the catalogue is loaded and embedded."""
 

@@ -56,6 +56,10 @@ class AdminService:
         self._telemetry = telemetry
         self._comparing = asyncio.Lock()  # comparisons take a core for seconds: one at a time
 
+    def follow(self, settings: Settings, routing: Routing) -> None:
+        """Go by a new configuration."""
+        self.settings, self._routing = settings, routing
+
     async def put(self, name: str, body: bytes) -> tuple[Tool, bool, list[Duplicate] | None]:
         """Create or replace one tool; tell whether it is new, and what it is like.
 

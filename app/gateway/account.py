@@ -1,27 +1,30 @@
-"""What a request came to: counted and logged once, when its answer has ended. No text, no names, no keys."""
+"""What a request came to: counted, logged and traced once, when its answer has ended. No text, no names, no keys."""
 
 from __future__ import annotations
 
 import structlog
 
 from app.credentials import Headers
+from app.gateway.exchange import Exchange
 from app.routing import Routed
 from app.telemetry import Telemetry, Usage
 
 _log = structlog.get_logger()
 
 
-def usage_of(routed: Routed) -> Usage:
-    """Start a usage record from what routing decided."""
-    usage = Usage(outcome=routed.outcome, route_ms=routed.route_ms)
-    selection = routed.selection
+def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None:
+    """Note what routing decided."""
+    usage, selection = exchange.usage, routed.selection
+    usage.outcome, usage.route_ms, usage.received_bytes = routed.outcome, routed.route_ms, received_bytes
+    if routed.parsed is not None:
+        exchange.marks["parse begin"], exchange.marks["parse"] = routed.parsed
     if selection is not None:
         usage.mode = selection.mode
         usage.sent, usage.available = len(selection.tools), selection.available
         usage.tokens_before, usage.tokens_after = selection.tokens_before, selection.tokens_after
         if routed.outcome != "routed":
             usage.tokens_before = usage.tokens_after
-    return usage
+        usage.origins = tuple(place if place < routed.own else None for place in selection.positions)
 
 
 def headers_of(usage: Usage) -> Headers:
@@ -32,16 +35,57 @@ def headers_of(usage: Usage) -> Headers:
     return headers
 
 
-def account(usage: Usage, telemetry: Telemetry) -> None:
-    """Count a chat request and write its line."""
-    telemetry.count(usage)
+def account(exchange: Exchange, telemetry: Telemetry) -> None:
+    """Count a request, write its line and end its trace."""
+    usage = exchange.usage
+    exchange.mark("end")
+    duration_s, first_byte_s = exchange.since("end"), exchange.since("first byte")
+    telemetry.finished(exchange.route, usage, duration_s or 0.0, first_byte_s)
+    if exchange.route == "chat":
+        telemetry.count(usage)
+    elif usage.failure:
+        telemetry.count_failure(usage.failure)
+    if exchange.trace is not None:
+        exchange.trace.end(exchange.marks, usage)
     _log.info(
-        "chat",
+        exchange.route,
+        method=exchange.scope["method"],
+        path=_path(exchange.scope["path"]),
         status=usage.status,
-        outcome=usage.outcome,
-        mode=usage.mode,
-        tools=f"{usage.sent}/{usage.available}",
-        tokens=f"{usage.tokens_before}->{usage.tokens_after}",
-        route_ms=round(usage.route_ms, 2),
+        end=usage.end,
+        **(_routing(usage) if exchange.route == "chat" else {}),
+        duration_ms=_ms(duration_s),
+        first_byte_ms=_ms(first_byte_s),
+        upstream_status=usage.upstream_status,
+        **({"upstream_id": usage.upstream_id} if usage.upstream_id else {}),
+        sent_bytes=usage.sent_bytes,
         failure=usage.failure,
+        **({"origins": usage.origins} if usage.upstream_status == 400 and usage.outcome == "routed" else {}),
     )
+
+
+def _routing(usage: Usage) -> dict[str, object]:
+    return {
+        "outcome": usage.outcome,
+        "mode": usage.mode,
+        "tools": f"{usage.sent}/{usage.available}",
+        "tokens": f"{usage.tokens_before}->{usage.tokens_after}",
+        "route_ms": round(usage.route_ms, 2),
+        "received_bytes": usage.received_bytes,
+    }
+
+
+def _path(path: str) -> str:
+    """Give the part of a path that names an endpoint: what follows it may name a caller's things."""
+    first = path.removeprefix("/v1/").partition("/")[0]
+    return f"/v1/{first}" if first in _ENDPOINTS else "/v1/…"
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 2)
+
+
+_ENDPOINTS = frozenset(
+    {"chat", "completions", "embeddings", "models", "responses", "messages", "files", "uploads", "batches", "images"}
+    | {"audio", "moderations", "rerank", "assistants", "threads", "vector_stores", "fine_tuning", "conversations"}
+)

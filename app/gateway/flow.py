@@ -2,118 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from copy import copy
+from dataclasses import dataclass, field, replace
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
 
 from app.credentials import Headers
-from app.errors import GatewayError, answer_for, headers_for, openai_body
-from app.gateway.account import account, headers_of, usage_of
+from app.errors import BodyTooLarge, GatewayError, Stopping, answer_for, headers_for, openai_body
+from app.gateway.account import account, add_routing, headers_of
+from app.gateway.exchange import Entrance, Exchange
 from app.gateway.forward import Upstream
-from app.gateway.identify import identify
+from app.gateway.identify import Caller, identify
 from app.gateway.inbox import ClientGone, Inbox
 from app.gateway.relay import relay
 from app.registry.snapshot import Snapshots
 from app.routing import Routed, Routing
 from app.settings import Settings
-from app.telemetry import BrokenOff, Telemetry, Usage
+from app.telemetry import BrokenOff, Telemetry
+from app.telemetry.traces import Tracing
+from app.wire import coding
 
 _CLIENT_GONE = 499  # nginx's number for it; never sent, only counted
 
 
 @dataclass(slots=True)
 class Gateway:
-    """Everything a request needs, wired once."""
+    """Everything a request needs. A new configuration replaces some of it, all at once."""
 
     settings: Settings
     snapshots: Snapshots
     routing: Routing
     upstream: Upstream
     telemetry: Telemetry
+    tracing: Tracing | None = None
+    entrance: Entrance = field(default_factory=Entrance)
 
 
-@dataclass(slots=True)
-class _Answer:
-    """The sending side of one exchange: knows whether the answer has begun."""
-
-    send: Send
-    usage: Usage = field(default_factory=Usage)
-    begun: bool = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            self.usage.status = message["status"]
-        await self.send(message)
+_Steps = Callable[[Gateway, Exchange, Inbox], Awaitable[None]]
 
 
 async def chat(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer `POST /v1/chat/completions`."""
-    answer, inbox = _Answer(send), Inbox(receive)
-    try:
-        headers: Headers = scope["headers"]
-        caller = identify(headers, gateway.settings)
-        body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
-        catalog = gateway.snapshots.catalog
-        if caller.options.off or _encoded(headers):
-            routed = Routed(body, "off" if caller.options.off else "unreadable")
-        else:
-            routed = await gateway.routing.route(body, catalog, caller.options, caller.owner)
-        answer.usage = usage_of(routed)
-        await inbox.while_present(_exchange(gateway, scope, routed.body, answer, headers_of(answer.usage)))
-    except ClientGone:
-        answer.usage.status = _CLIENT_GONE
-    except GatewayError as error:
-        await _refuse(answer, error)
-    except BrokenOff:
-        answer.usage.failure = "upstream_broke_off"
-        raise
-    finally:
-        account(answer.usage, gateway.telemetry)
+    await _handle(gateway, Exchange("chat", scope, send, gateway.tracing), Inbox(receive), _chat)
 
 
 async def passed(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer everything else below `/v1/` with what the provider answers."""
-    answer, inbox = _Answer(send), Inbox(receive)
+    await _handle(gateway, Exchange("other", scope, send, gateway.tracing), Inbox(receive), _passed)
+
+
+async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
+    headers: Headers = exchange.scope["headers"]
+    caller = identify(headers, gateway.settings)
+    exchange.mark("identify")
+    body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
+    exchange.mark("receive")
+    routed = await _routed(gateway, caller, headers, body)
+    if routed.parsed is not None:
+        exchange.mark("route")
+    if routed.outcome == "routed":
+        exchange.scope = {**exchange.scope, "headers": _plain(headers)}
+    add_routing(exchange, routed, len(body))
+    await inbox.while_present(_exchanged(gateway, exchange, routed.body, headers_of(exchange.usage)))
+
+
+async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
+    identify(exchange.scope["headers"], gateway.settings)
+    exchange.mark("identify")
+    body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
+    if not body:
+        await inbox.body(0, None)
+    await inbox.while_present(_exchanged(gateway, exchange, body, []))
+
+
+async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _Steps) -> None:
+    """Go through the steps; whatever happens, an answer is given where that is possible, and accounted for."""
+    gateway, usage = copy(gateway), exchange.usage  # a new configuration is for the requests after this one
+    bind_contextvars(request_id=exchange.id)
     try:
-        identify(scope["headers"], gateway.settings)
-        body = inbox.stream() if _has_body(scope["headers"]) else b""
-        if not body:
-            await inbox.body(0, None)
-        await inbox.while_present(_exchange(gateway, scope, body, answer, []))
+        with (
+            gateway.entrance.entered(gateway.settings.server.max_requests, gateway.telemetry),
+            gateway.upstream.held(),  # from the first step on: its connections stay until this request has ended
+        ):
+            await steps(gateway, exchange, inbox)
     except ClientGone:
-        pass
+        usage.status, usage.end = _CLIENT_GONE, "client_gone"
     except GatewayError as error:
-        if not inbox.gone:
-            await _refuse(answer, error)
-            gateway.telemetry.count_failure(answer.usage.failure)
+        await _refuse(exchange, inbox, error)
     except BrokenOff:
-        gateway.telemetry.count_failure("upstream_broke_off")
+        usage.failure, usage.end = "upstream_broke_off", "broken_off"
         raise
+    except asyncio.CancelledError:
+        usage.end = "cut_off"
+        if exchange.begun:
+            raise
+        await _refuse(exchange, inbox, Stopping("The gateway was stopped before this request was answered."))
+    finally:
+        account(exchange, gateway.telemetry)
 
 
-async def _exchange(
-    gateway: Gateway, scope: Scope, body: bytes | AsyncIterator[bytes], answer: _Answer, added: Headers
-) -> None:
+async def _routed(gateway: Gateway, caller: Caller, headers: Headers, body: bytes) -> Routed:
+    """Route a body, unpacked where it is packed. One that stays as it was goes out as it came.
+
+    Raises:
+        BodyTooLarge: Unpacked, it is larger than is accepted.
+        BadRequest: Duplicate keys hide the tool list or what decides about it.
+    """
+    if caller.options.off:
+        return Routed(body, "off")
+    catalog, plain = gateway.snapshots.catalog, body
+    if applied := coding.codings(headers):
+        limit = gateway.settings.server.max_body_bytes
+        try:
+            plain = await asyncio.to_thread(coding.unpack, body, applied, limit)
+        except coding.Unpackable:
+            return Routed(body, "unreadable")
+        except coding.TooLarge:
+            raise BodyTooLarge(f"Unpacked, the request body is larger than the {limit} bytes accepted.") from None
+    routed = await gateway.routing.route(plain, catalog, caller.options, caller.owner)
+    return routed if routed.outcome == "routed" else replace(routed, body=body)
+
+
+async def _exchanged(gateway: Gateway, exchange: Exchange, body: bytes | AsyncIterator[bytes], added: Headers) -> None:
+    scope = exchange.scope
     path = scope["raw_path"].partition(b"?")[0]
-    response = await gateway.upstream.send(scope["method"], path, scope["query_string"], scope["headers"], body)
+    upstream = gateway.upstream
+    response = await upstream.send(scope["method"], path, scope["query_string"], exchange.outgoing(), body)
+    exchange.mark("forward")
+    exchange.usage.upstream_status = response.status_code
     try:
-        await relay(response, answer, added)
+        await relay(response, exchange, added)
     finally:
         await response.aclose()
 
 
-async def _refuse(answer: _Answer, error: GatewayError) -> None:
+async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None:
     """Send an own error in the caller's dialect, as long as no answer has begun."""
     entry = answer_for(error)
-    answer.usage.failure = entry.code
-    if answer.begun:
+    usage = exchange.usage
+    if usage.end == "whole":
+        usage.end = "refused"
+    if inbox.gone:
+        usage.status, usage.end = _CLIENT_GONE, "client_gone"
+        return
+    usage.failure = entry.code
+    if exchange.begun:
         raise error
     body = openai_body(str(error), entry)
     headers = [*headers_for(entry), (b"content-length", str(len(body)).encode())]
-    await answer({"type": "http.response.start", "status": entry.status, "headers": headers})
-    await answer({"type": "http.response.body", "body": body, "more_body": False})
+    await exchange({"type": "http.response.start", "status": entry.status, "headers": headers})
+    await exchange({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def _announced(headers: Headers) -> int | None:
@@ -125,6 +166,6 @@ def _has_body(headers: Headers) -> bool:
     return any(name == b"transfer-encoding" or (name == b"content-length" and value != b"0") for name, value in headers)
 
 
-def _encoded(headers: Headers) -> bool:
-    """Whether the body is compressed: it passes as it is."""
-    return any(name == b"content-encoding" and value.strip().lower() != b"identity" for name, value in headers)
+def _plain(headers: Headers) -> Headers:
+    """Give the headers of the same body, unpacked."""
+    return [(name, value) for name, value in headers if name != b"content-encoding"]

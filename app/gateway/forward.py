@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote_to_bytes
 
 import httpx
 
 from app.credentials import Headers
-from app.errors import BadRequest, UpstreamNotConfigured, UpstreamTimeout, UpstreamUnreachable
+from app.errors import BadRequest, UpstreamInvalid, UpstreamNotConfigured
+from app.gateway.explain import explained
 from app.gateway.identify import is_own_header
-from app.gateway.transport import AiohttpTransport
+from app.gateway.mask import masked
+from app.gateway.transport import AiohttpTransport, Timeouts
 from app.settings import Credentials, UpstreamSettings
+from app.telemetry.metrics import Pool
 
 HOP_BY_HOP = frozenset(
     {
@@ -29,6 +33,7 @@ HOP_BY_HOP = frozenset(
 )
 _CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
 _MOUNT = b"/v1"
+_SWITCHING = 101
 
 
 class Upstream:
@@ -39,6 +44,36 @@ class Upstream:
         self._origin = httpx.URL(settings.base_url) if settings.base_url else None
         self._path = self._origin.raw_path.rstrip(b"/") if self._origin else b""
         self._transport: AiohttpTransport | None = None
+        self._holders = 0
+        self._ended = asyncio.Event()
+        self._ended.set()
+
+    @property
+    def settings(self) -> UpstreamSettings:
+        """What it was made with."""
+        return self._settings
+
+    @property
+    def pool(self) -> Pool:
+        """Its connections now."""
+        return self._transport.pool if self._transport is not None else Pool()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep its connections from being closed by `retire` meanwhile."""
+        self._holders += 1
+        self._ended.clear()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._ended.set()
+
+    async def retire(self) -> None:
+        """Close all connections as soon as nobody holds them."""
+        await self._ended.wait()
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -53,8 +88,10 @@ class Upstream:
         Raises:
             BadRequest: The path leaves the provider's base path.
             UpstreamNotConfigured: There is no provider.
+            UpstreamBusy: Every connection is in use.
             UpstreamUnreachable: No connection, or it broke before the answer.
             UpstreamTimeout: No connection, or no answer, in time.
+            UpstreamInvalid: An answer that cannot be passed on.
         """
         if self._origin is None:
             raise UpstreamNotConfigured(
@@ -68,18 +105,26 @@ class Upstream:
             extensions={"target": self._target(path, query)},
         )
         try:
-            return await self._connected().handle_async_request(request)
-        except (httpx.ConnectTimeout, httpx.ReadTimeout) as error:
-            raise UpstreamTimeout("The provider did not answer in time.") from error
+            response = await self._connected().handle_async_request(request)
         except httpx.TransportError as error:
-            raise UpstreamUnreachable(_explained(error)) from error
+            raise explained(error) from error
+        if response.status_code == _SWITCHING:
+            await response.aclose()
+            raise UpstreamInvalid("The provider's answer changes to another protocol, which nobody asked it for.")
+        key = self._key()
+        return masked(response, key) if key else response
 
     def _connected(self) -> AiohttpTransport:
         if self._transport is None:
             self._transport = AiohttpTransport(
                 max_connections=self._settings.max_connections,
-                connect_timeout_s=self._settings.connect_timeout_s,
-                read_timeout_s=self._settings.read_timeout_s,
+                max_header_bytes=self._settings.max_header_bytes,
+                timeouts=Timeouts(
+                    pool_s=self._settings.pool_timeout_s,
+                    connect_s=self._settings.connect_timeout_s,
+                    first_byte_s=self._settings.first_byte_timeout_s,
+                    idle_s=self._settings.idle_timeout_s,
+                ),
             )
         return self._transport
 
@@ -92,7 +137,7 @@ class Upstream:
     def _headers(self, headers: Headers, *, replaced: bool) -> Headers:
         """Give the headers to send. `replaced`: the length is that of the body at hand, not the announced one."""
         named = connection_named(headers)
-        managed = self._settings.credentials is Credentials.MANAGED
+        key = self._key()
         sent = [
             (name, value)
             for name, value in headers
@@ -100,27 +145,21 @@ class Upstream:
             and name not in named
             and name not in (b"host", b"expect")
             and not (replaced and name == b"content-length")
-            and not (managed and name in _CREDENTIALS)
+            and not (key is not None and name in _CREDENTIALS)
             and not is_own_header(name)
         ]
-        if managed and self._settings.api_key is not None:
-            sent.append((b"authorization", b"Bearer " + self._settings.api_key.get_secret_value().encode()))
+        if key:
+            sent.append((b"authorization", b"Bearer " + key))
         return sent
+
+    def _key(self) -> bytes | None:
+        """Give the provider's key in managed mode, empty where there is none; None in passthrough mode."""
+        if self._settings.credentials is not Credentials.MANAGED:
+            return None
+        return self._settings.api_key.get_secret_value().encode() if self._settings.api_key is not None else b""
 
 
 def connection_named(headers: Headers) -> frozenset[bytes]:
     """Give the headers that `connection` declares to be of this hop only."""
     listed = (value for name, value in headers if name == b"connection")
     return frozenset(token.strip().lower() for value in listed for token in value.split(b",") if token.strip())
-
-
-def _explained(error: httpx.TransportError) -> str:
-    """Say what failed without saying where to: the provider's address may be confidential."""
-    cause = error.__cause__
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError):
-            return "No secure connection to the provider: its TLS certificate or protocol was refused."
-        cause = cause.__cause__ or getattr(cause, "os_error", None) or getattr(cause, "certificate_error", None)
-    if isinstance(error, httpx.ConnectError):
-        return "No connection to the provider could be opened."
-    return "The connection to the provider broke before it answered."

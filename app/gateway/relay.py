@@ -13,6 +13,9 @@ from app.credentials import Headers
 from app.gateway.forward import HOP_BY_HOP, connection_named
 from app.telemetry import BrokenOff
 
+# No more than this at a time waits for a client that reads slowly, besides what was read and not yet passed on.
+_PIECE = 65_536
+
 
 async def relay(response: httpx.Response, send: Send, added: Headers) -> None:
     """Send the answer with `added` headers.
@@ -26,7 +29,9 @@ async def relay(response: httpx.Response, send: Send, added: Headers) -> None:
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers + added})
     try:
         async for chunk in response.aiter_raw():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            for start in range(0, len(chunk), _PIECE):
+                piece = chunk[start : start + _PIECE]
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
     except httpx.TransportError as error:
         raise BrokenOff(f"the provider's answer broke off: {error}") from error
     await send({"type": "http.response.body", "body": b"", "more_body": False})

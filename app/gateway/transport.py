@@ -10,18 +10,46 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from typing import cast
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, cast
 
 import aiohttp
 import httpx
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
+from app.telemetry.metrics import Pool
+
 # What aiohttp would add by itself; the caller's own headers decide.
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-_MAX_HEADER_BYTES = 262_144  # a line; providers' own headers and cookies stay far below
 _MAX_HEADERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """What is waited for, in seconds: a free connection, a new one, an answer's headers, its next byte."""
+
+    pool_s: float
+    connect_s: float
+    first_byte_s: float | None
+    idle_s: float | None
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Takes the connection that was given back last: the others grow old and are closed.
+
+    aiohttp takes the one that has waited longest, which keeps all connections of a burst in use for ever, and is the
+    likeliest to be closed by the provider at this very moment.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        if (kept := self._conns.get(key)) is not None:
+            kept.rotate(1)
+        return await super()._get(key, traces)
 
 
 class _Response(aiohttp.ClientResponse):
@@ -39,6 +67,13 @@ class _Response(aiohttp.ClientResponse):
             self.lost.add_done_callback(_seen)
         return await super().start(connection)
 
+    def limit_silence(self, seconds: float | None) -> None:
+        """From now on, take an answer without a byte for so long as broken; not while nobody reads it."""
+        protocol = self.connection.protocol if self.connection is not None else None
+        if protocol is not None and not self.content.is_eof():
+            protocol.read_timeout = seconds
+            protocol.start_timeout()
+
     def check_whole(self) -> None:
         """Tell a body that ended with its connection from one that was cut off with it.
 
@@ -52,16 +87,21 @@ class _Response(aiohttp.ClientResponse):
 class AiohttpTransport(httpx.AsyncBaseTransport):
     """Sends requests over pooled connections. Bodies and answers are streamed, nothing is decoded."""
 
-    def __init__(self, *, max_connections: int, connect_timeout_s: float, read_timeout_s: float | None) -> None:
+    def __init__(self, *, max_connections: int, max_header_bytes: int, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._max_header_bytes = max_header_bytes
+        self._places = asyncio.Semaphore(max_connections)
+        self._waiting = 0
+        self._connector = _Connector(limit=0, keepalive_timeout=30.0)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=30.0),
+            connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout_s, sock_read=read_timeout_s),
+            timeout=aiohttp.ClientTimeout(total=None, connect=timeouts.connect_s),
             skip_auto_headers=_NOT_ADDED,
             auto_decompress=False,
             trust_env=False,
-            max_line_size=_MAX_HEADER_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
+            max_line_size=max_header_bytes,
+            max_field_size=max_header_bytes,
             max_headers=_MAX_HEADERS,
             response_class=_Response,
         )
@@ -72,8 +112,37 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         """Send a request; the answer's stream must be closed.
 
         Raises:
-            httpx.TransportError: No connection, or it broke before the answer's headers.
+            httpx.TransportError: No connection, it broke before the answer's headers, or they came too late.
         """
+        await self._take_place()
+        try:
+            response = await self._send(request)
+        except BaseException:
+            self._places.release()
+            raise
+        stream = _AnswerStream(response, self._places)
+        if sum(len(name) + len(value) for name, value in response.raw_headers) > self._max_header_bytes:
+            await stream.aclose()
+            raise httpx.RemoteProtocolError("the headers are too large")
+        response.limit_silence(self._timeouts.idle_s)
+        return httpx.Response(response.status, headers=response.raw_headers, stream=stream, request=request)
+
+    async def _take_place(self) -> None:
+        """Wait for one of the connections that may be in use at once.
+
+        Raises:
+            httpx.PoolTimeout: None became free in time.
+        """
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._timeouts.pool_s if self._places.locked() else None):
+                await self._places.acquire()
+        except TimeoutError:
+            raise httpx.PoolTimeout("every connection is in use") from None
+        finally:
+            self._waiting -= 1
+
+    async def _send(self, request: httpx.Request) -> _Response:
         target = cast("bytes", request.extensions.get("target", request.url.raw_path)).decode("ascii")
         origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
         headers = CIMultiDict(
@@ -82,30 +151,75 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             if name.lower() not in (b"host", b"transfer-encoding")
         )
         with _translated():
-            response = cast(
-                "_Response",
-                await self._session.request(
+            async with _Clock(self._timeouts.first_byte_s) as clock:
+                answer = await self._session.request(
                     request.method,
                     URL(origin + target, encoded=True),
                     headers=headers,
-                    data=_content(request),
+                    data=clock.timed(_content(request)),
                     allow_redirects=False,
-                ),
-            )
-        return httpx.Response(
-            response.status, headers=response.raw_headers, stream=_AnswerStream(response), request=request
-        )
+                )
+        return cast("_Response", answer)
+
+    @property
+    def pool(self) -> Pool:
+        """Its connections now."""
+        at = self._connector
+        idle = sum(len(kept) for kept in at._conns.values())  # noqa: SLF001 - there is no public way
+        return Pool(len(at._acquired), idle, self._waiting)  # noqa: SLF001
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._session.close()
 
 
+class _Clock:
+    """Ends a wait of so many seconds for the provider. Stands still while the client has the word."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(None)
+        self._over = False
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._over = True
+        await self._timeout.__aexit__(kind, error, at)
+
+    def timed(self, content: bytes | httpx.AsyncByteStream | None) -> bytes | AsyncIterator[bytes] | None:
+        """Give the same content."""
+        if isinstance(content, httpx.AsyncByteStream):
+            return self._pieces(content)
+        self._run()
+        return content
+
+    async def _pieces(self, content: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+        async for piece in content:
+            self._run()
+            yield piece
+            self._stand()
+        self._run()
+
+    def _run(self) -> None:
+        if self._seconds is not None and not self._over:
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
+
+    def _stand(self) -> None:
+        if not self._over:
+            self._timeout.reschedule(None)
+
+
 class _AnswerStream(httpx.AsyncByteStream):
     """An answer's body, read by read, as it came over the wire (without its transfer coding)."""
 
-    def __init__(self, response: _Response) -> None:
+    def __init__(self, response: _Response, places: asyncio.Semaphore) -> None:
         self._response = response
+        self._places: asyncio.Semaphore | None = places
         self._ends_with_connection = not {"content-length", "transfer-encoding"} & {
             name.decode("latin-1").lower() for name, _ in response.raw_headers
         }
@@ -123,6 +237,9 @@ class _AnswerStream(httpx.AsyncByteStream):
             self._response.release()
         else:
             self._response.close()
+        if self._places is not None:
+            self._places.release()
+            self._places = None
 
 
 def _seen(lost: asyncio.Future[None]) -> None:
@@ -151,14 +268,17 @@ def _translated() -> Iterator[None]:
     """Turn aiohttp's errors into httpx's, the more particular ones first."""
     try:
         yield
-    except (aiohttp.ConnectionTimeoutError, aiohttp.SocketTimeoutError) as error:
-        kind = httpx.ConnectTimeout if isinstance(error, aiohttp.ConnectionTimeoutError) else httpx.ReadTimeout
-        raise kind(str(error)) from error
+    except aiohttp.ConnectionTimeoutError as error:
+        raise httpx.ConnectTimeout(str(error)) from error
+    except TimeoutError as error:
+        raise httpx.ReadTimeout(str(error)) from error
     except aiohttp.ClientConnectorError as error:
         raise httpx.ConnectError(str(error)) from error
     except aiohttp.ClientPayloadError as error:
         raise httpx.ReadError(str(error)) from error
     except aiohttp.InvalidURL as error:
         raise httpx.UnsupportedProtocol(str(error)) from error
-    except (aiohttp.ClientError, OSError) as error:
+    except (aiohttp.ClientConnectionError, OSError) as error:
+        raise httpx.ReadError(str(error)) from error
+    except aiohttp.ClientError as error:
         raise httpx.RemoteProtocolError(str(error)) from error

@@ -6,7 +6,6 @@ may be written as `env:NAME` or `file:PATH`; they are resolved once, here, and n
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -21,10 +20,12 @@ from app.settings.encoders import EmbeddedSpec, EncoderSpecs
 from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
+from app.settings.server import ServerSettings as ServerSettings
 from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
+FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks for it when it is imported
 DEFAULT_FILE = Path("config.yaml")
 
 
@@ -42,31 +43,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class ServerSettings(_Section):
-    """`server`: where the gateway listens."""
-
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
-    max_body_bytes: int = Field(
-        64 * 2**20,
-        ge=1024,
-        description="Largest chat request that is accepted; a larger one is answered 413.",
-    )
-    shutdown_grace_s: float = Field(
-        30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."
-    )
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
-        except ValueError:
-            return False
-
-
 class UpstreamSettings(_Section):
     """`upstream`: the provider."""
 
@@ -81,13 +57,30 @@ class UpstreamSettings(_Section):
         description="passthrough: the caller's own key is forwarded. managed: callers show a key of callers.keys and "
         "the provider sees upstream.api_key.",
     )
-    connect_timeout_s: float = Field(5.0, gt=0, description="Seconds to open a connection to the provider.")
-    read_timeout_s: float | None = Field(
-        None,
-        gt=0,
-        description="Seconds without a byte from the provider before giving up; null waits for the caller.",
+    connect_timeout_s: float = Field(
+        5.0, gt=0, description="Seconds to open a connection to the provider: name, TCP and TLS."
     )
-    max_connections: int = Field(1000, ge=1, description="Connections to the provider that may be open at once.")
+    first_byte_timeout_s: float | None = Field(
+        600.0,
+        gt=0,
+        description="Seconds from a request to the headers of its answer; then it is answered 504. "
+        "null waits for the caller.",
+    )
+    idle_timeout_s: float | None = Field(
+        600.0,
+        gt=0,
+        description="Seconds without a byte of an answer that has begun; then it is broken off. "
+        "null waits for the caller.",
+    )
+    max_connections: int = Field(
+        1000, ge=1, description="Connections to the provider that may be in use at once, in each worker."
+    )
+    pool_timeout_s: float = Field(
+        1.0, ge=0, description="Seconds that a request waits for one of them before it is answered 503."
+    )
+    max_header_bytes: int = Field(
+        256 * 2**10, ge=8192, description="Largest headers of an answer; one with larger ones is answered 502."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> UpstreamSettings:
@@ -204,6 +197,25 @@ class LogSettings(_Section):
     format: LogFormat = Field(LogFormat.CONSOLE, description="console for people, json for machines.")
 
 
+class TraceSettings(_Section):
+    """`trace`: spans for OpenTelemetry; needs the extra `otel`."""
+
+    endpoint: str = Field(
+        "",
+        description="Where spans are sent, as OTLP over HTTP, usually ending in /v1/traces. Empty: no tracing.",
+    )
+    service: str = Field("toolfunnel", min_length=1, description="The name of this service in traces.")
+    sample: float = Field(
+        1.0, ge=0, le=1, description="Share of the traces begun here; for others their caller decides."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> TraceSettings:
+        if self.endpoint:
+            check_base_url(self.endpoint)
+        return self
+
+
 class Settings(BaseSettings):
     """All of it, frozen."""
 
@@ -230,6 +242,7 @@ class Settings(BaseSettings):
         "Or one mapping, or a list of two: see encoders.md.",
     )
     log: LogSettings = LogSettings()
+    trace: TraceSettings = TraceSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -245,6 +258,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check(self) -> Settings:
+        self.check_together()
+        return self
+
+    def check_together(self) -> None:
+        """Check what no section can check alone.
+
+        Raises:
+            ValueError: Values do not go together.
+        """
         if not self.server.is_loopback and self.admin.key is None:
             raise ValueError(
                 f"server.host {self.server.host} can be reached from other machines, so admin.key must be set "
@@ -255,7 +277,6 @@ class Settings(BaseSettings):
             raise ValueError("callers.keys are checked in managed mode only: set upstream.credentials to managed")
         if managed and not self.callers.keys and not self.server.is_loopback:
             raise ValueError("credentials: managed without callers.keys starts on a loopback address only")
-        return self
 
 
 def override(section: str, key: str, value: object) -> None:
@@ -266,6 +287,16 @@ def override(section: str, key: str, value: object) -> None:
 def use_file(path: Path) -> None:
     """Make `path` the configuration file of this process and of the worker processes to come."""
     os.environ[CONFIG_VARIABLE] = str(path)
+
+
+def share_figures(path: Path) -> None:
+    """Let the worker processes to come keep their figures in a directory, so that any of them can add them up."""
+    os.environ[FIGURES_VARIABLE] = str(path)
+
+
+def figures_are_shared() -> bool:
+    """Tell whether this process is one of several that add up their figures."""
+    return FIGURES_VARIABLE in os.environ
 
 
 def load(path: Path | None = None) -> Settings:

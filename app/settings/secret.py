@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
 
 
 def _resolved(value: object) -> object:
@@ -35,3 +36,15 @@ def _ascii(value: SecretStr) -> SecretStr:
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_resolved), AfterValidator(_ascii)]
+
+
+def secrets_of(value: object) -> Iterator[str]:
+    """Give every secret in settings, wherever it stands."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_of(getattr(value, name))
+    elif isinstance(value, tuple):
+        for inner in value:
+            yield from secrets_of(inner)

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
 
 _GAP = re.compile(rb"[ \t\n\r]*")
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_KEY = re.compile(rb'[ \t\n\r]*"[^"\\]*(?:\\.[^"\\]*)*"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
+_AFTER = re.compile(rb"[ \t\n\r]*([,}])")
 _DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -39,57 +41,59 @@ class Member:
     end: int
 
 
-def read(text: bytes) -> dict[str, Member]:
+def read(text: bytes, unchecked: Collection[str] = ()) -> dict[str, Member]:
     """Give the members of a JSON object in their order.
+
+    Whoever reads the values of `unchecked` finds out whether they are UTF-8.
 
     Raises:
         NotAnObject: The text is something else, or no JSON at all.
         DuplicateKeys: A key stands there twice.
     """
     try:
-        if not text.isascii():
-            text.decode()  # the decoder does not look into what it leaves raw
         values = _DECODER.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotAnObject(str(error)) from error
+    gap = _GAP.match(text)
+    position, after = gap.end() + 1 if gap else 1, b","
     members: dict[str, Member] = {}
-    position = _skip(text, 0) + 1
     for key, value in values.items():
-        position = _value_start(text, position)
-        raw = bytes(value)
-        if position < 0 or not text.startswith(raw, position):
+        found, raw = _KEY.match(text, position), bytes(value)
+        start = found.end() if found and after == b"," else len(text)
+        ends = _AFTER.match(text, start + len(raw)) if text.startswith(raw, start) else None
+        if ends is None:
             raise DuplicateKeys(_duplicates(text))
-        members[key] = Member(raw, position, position + len(raw))
-        position = _skip(text, position + len(raw))
-        if text[position : position + 1] not in (b",", b"}"):
-            raise DuplicateKeys(_duplicates(text))
-        position += 1
-    if values and text[position - 1 : position] != b"}":
+        members[key] = Member(raw, start, start + len(raw))
+        position, after = ends.end(), ends[1]
+    if members and after != b"}":
         raise DuplicateKeys(_duplicates(text))
+    for key, member in members.items():
+        if key not in unchecked:
+            check(member.raw)
     return members
 
 
-def _skip(text: bytes, position: int) -> int:
-    match = _GAP.match(text, position)
-    return match.end() if match else position
+def check(raw: bytes) -> None:
+    """Make sure that a value is UTF-8: the decoder does not look into what it leaves raw.
 
-
-def _value_start(text: bytes, position: int) -> int:
-    """Give the place of the value whose key starts at or after `position`, or -1 where there is no key."""
-    match = _STRING.match(text, _skip(text, position))
-    if match is None:
-        return -1
-    return _skip(text, _skip(text, match.end()) + 1)
+    Raises:
+        NotAnObject: It is not.
+    """
+    try:
+        if not raw.isascii():
+            raw.decode()
+    except UnicodeDecodeError as error:
+        raise NotAnObject(str(error)) from error
 
 
 def _duplicates(text: bytes) -> frozenset[str]:
     """Give the keys that stand there twice.
 
     Raises:
-        NotAnObject: The text is nested too deeply.
+        NotAnObject: The text is nested too deeply, or not UTF-8.
     """
     try:
         pairs: list[tuple[str, object]] = json.loads(text, object_pairs_hook=lambda found: found)
-    except RecursionError as error:
+    except (RecursionError, UnicodeDecodeError) as error:
         raise NotAnObject(str(error)) from error
     return frozenset(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)

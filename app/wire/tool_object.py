@@ -7,6 +7,7 @@ claims to be a function or custom tool and has no name is malformed.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,6 +18,10 @@ from router.types import Kind, Parameter, Tool
 _MAX_DEPTH = 3
 _MAX_PARAMETERS = 100
 _MAX_VALUES = 40
+# Schemas beyond this size are not searched: their words would say little, and reading them holds up others.
+_MAX_READ_BYTES = 256 * 2**10
+_LEVELS = 2  # the tool object, and the function in it
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class MalformedTool(ValueError):
@@ -65,7 +70,7 @@ def with_marker(definition: bytes, marker: bytes) -> bytes:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        entry = msgspec.json.decode(raw)
+        entry = _value(raw, _LEVELS)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedTool(f"not valid JSON: {error}") from error
     if not isinstance(entry, dict):
@@ -73,12 +78,21 @@ def _object(raw: bytes) -> dict[str, Any]:
     return entry
 
 
+def _value(raw: bytes, levels: int) -> Any:
+    """Read a value; what is too large is left out, so many levels down."""
+    if len(raw) <= _MAX_READ_BYTES:
+        return msgspec.json.decode(raw)
+    if levels == 0 or not raw.startswith(b"{"):
+        return None
+    return {key: _value(bytes(value), levels - 1) for key, value in _MEMBERS.decode(raw).items()}
+
+
 def _tool(raw: bytes, kind: Kind, body: dict[str, Any], *, fixed: bool = False, marker: bytes | None) -> Tool:
     name = body.get("name")
     if not isinstance(name, str) or not name:
         raise MalformedTool("it has no name")
     description = body.get("description")
-    found = list(_parameters(body.get("parameters"), _MAX_DEPTH))[:_MAX_PARAMETERS]
+    found = islice(_parameters(body.get("parameters"), _MAX_DEPTH), _MAX_PARAMETERS)
     return Tool(
         name=name,
         definition=raw,

@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import MakeClient, StartGateway
 from tests.support import sockets, tools
 from tests.support.gateway import GatewayProcess, free_port
+from tests.support.lines import line_of
 from tests.support.sockets import RawClient
 from tests.support.upstream import Answer, Ending, Framing, Upstream, json_answer
 
@@ -43,6 +44,21 @@ def test_e01_e08_an_error_of_the_provider_is_relayed(
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (status, body, kind)
     assert {name: answer.headers.get(name) for name in KEPT} == KEPT
     assert len(upstream.requests) == 1
+
+
+def test_e08_the_line_of_a_400_maps_the_tools_to_the_clients(
+    stocked_gateway: GatewayProcess, upstream: Upstream
+) -> None:
+    """For each tool sent, the line holds its place in the client's list, null for the catalogue's; and no name."""
+    upstream.respond_with(json_answer({"error": {"message": "tools[3] is bad"}}, 400))
+    own = [tools.function(f"mine_{tools.name_of(tool)}", "Exams.") for tool in tools.distinct(40)]
+    answer = stocked_gateway.post(tools.chat("list exams", tools=own))
+    names = [tools.name_of(tool) for tool in own]
+    places = [names.index(name) if name in names else None for name in upstream.last.tool_names]
+    assert len({*places}) > 1
+    line = line_of(stocked_gateway, answer.headers["x-request-id"])
+    assert line["origins"] == places
+    assert not any(name in str(line) for name in upstream.last.tool_names)
 
 
 def test_e02_only_the_client_tries_again(

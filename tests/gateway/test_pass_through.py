@@ -263,6 +263,23 @@ def test_p10_running_streams_finish_when_the_server_is_told_to_stop(
     assert gateway.process.wait(20) is not None
 
 
+def test_p10_new_connections_are_refused_at_once_meanwhile(start_gateway: StartGateway, upstream: Upstream) -> None:
+    """After SIGTERM nothing waits in a queue that nobody serves: a connection is refused; an idle one is closed."""
+    gateway = start_gateway(SERVER__SHUTDOWN_GRACE_S="20")
+    go = threading.Event()
+    upstream.respond_with(sse(event({"content": "a"}), go, DONE))
+    with RawClient(gateway.port) as client, RawClient(gateway.port) as idle:
+        client.send(sockets.request(QUESTION))
+        client.receive_until(b"data:")
+        gateway.process.terminate()
+        assert idle.receive_all() == b""
+        with pytest.raises(ConnectionRefusedError):
+            RawClient(gateway.port)
+        assert gateway.process.poll() is None
+        go.set()
+        client.receive_until(b"0\r\n\r\n")
+
+
 @pytest.mark.parametrize("target", ["/v1/../admin/tools", "/v1/%2e%2e/x", "/v1/a/..%2Fb", "/v1/%2E/x", "/v1/a\\..\\b"])
 def test_p05_a_path_that_climbs_is_refused(stocked_gateway: GatewayProcess, upstream: Upstream, target: str) -> None:
     """A path cannot leave the provider's base path, however its dots are written."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 
 import pytest
@@ -215,17 +214,6 @@ def test_c28_what_cannot_be_read_passes_untouched(
     assert answer.status_code == 200
     assert upstream.last.body == UNREADABLE[case]
     assert "Traceback" not in stocked_gateway.log
-
-
-@pytest.mark.parametrize("coding", ["gzip", "zstd", "br", "x-unknown"])
-def test_c30_a_compressed_body_is_never_unpacked(
-    stocked_gateway: GatewayProcess, upstream: Upstream, coding: str
-) -> None:
-    """A compressed body, however large it would become, passes as it is, with its header."""
-    packed = gzip.compress(bytes(20_000_000))
-    assert stocked_gateway.post(packed, content_encoding=coding).status_code == 200
-    assert upstream.last.body == packed
-    assert upstream.last.values("content-encoding") == [coding]
 
 
 def test_c31_a_body_of_sixty_megabytes_passes(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:

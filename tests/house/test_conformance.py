@@ -18,7 +18,8 @@ ROWS = {
 
 def names() -> list[str]:
     """Give the names of all gateway tests."""
-    sources = (path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "gateway").glob("test_*.py"))
+    paths = (path for folder in ("gateway", "edge") for path in (ROOT / "tests" / folder).glob("test_*.py"))
+    sources = (path.read_text(encoding="utf-8") for path in paths)
     nodes = (node for source in sources for node in ast.parse(source).body)
     return [
         n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name.startswith("test")

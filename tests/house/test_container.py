@@ -12,6 +12,7 @@ from dotenv import dotenv_values
 from app import settings
 from app.errors import ConfigurationError
 from app.settings import Credentials, load
+from app.settings.server import ServerSettings
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -137,7 +138,7 @@ def test_compose_keeps_the_images_health_check() -> None:
 
 def test_compose_waits_longer_than_the_gateway() -> None:
     """The container is not killed while running answers may still finish."""
-    grace_s = settings.ServerSettings.model_validate({}).shutdown_grace_s
+    grace_s = ServerSettings.model_validate({}).shutdown_grace_s
     assert int(gateway()["stop_grace_period"].removesuffix("s")) > grace_s
 
 

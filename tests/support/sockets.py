@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +28,18 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+def exchange(port: int, data: bytes) -> bytes:
+    """Send bytes over a connection of their own, and give all that comes until the server closes it."""
+    with RawClient(port) as client:
+        client.send(data)
+        return client.receive_all()
+
+
+def statuses(received: bytes) -> list[int]:
+    """Give the statuses of all answers in what came."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
+
+
 class RawClient:
     """One connection. `received` is all that came."""
 
@@ -40,8 +54,9 @@ class RawClient:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes."""
-        self._socket.sendall(data)
+        """Send bytes, as far as the server takes them."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
 
     def receive_until(self, marker: bytes) -> bytes:
         """Read until a marker has come; give all that came.
@@ -82,6 +97,10 @@ class RawClient:
     def close(self) -> None:
         """Leave."""
         self._socket.close()
+
+    def shutdown(self) -> None:
+        """Leave, but read on."""
+        self._socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Leave with a TCP reset."""

@@ -10,7 +10,8 @@ import pytest
 
 from app import settings
 from app.errors import ConfigurationError
-from app.settings import Credentials, ServerSettings, load, redacted
+from app.settings import Credentials, load, redacted
+from app.settings.server import ServerSettings
 from router.types import Risk, Source
 
 SECRET = "sk-0123456789-do-not-print"
@@ -460,7 +461,7 @@ def test_upstream_base_url_is_kept_as_written(url: str) -> None:
     [
         ("server: {port: 65536}", "server.port"),
         ("server: {port: eight}", "server.port"),
-        ("upstream: {read_timeout_s: 0}", "upstream.read_timeout_s"),
+        ("upstream: {idle_timeout_s: 0}", "upstream.idle_timeout_s"),
         ("upstream: {credentials: shared}", "upstream.credentials"),
         ("select: {initial: 0}", "select.initial"),
         ("select: {budget_ms: 0}", "select.budget_ms"),

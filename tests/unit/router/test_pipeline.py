@@ -446,3 +446,30 @@ def test_route_embeds_the_ends_of_a_long_question() -> None:
         selection = router.route(_MANY, EMPTY, RouteRequest(talk(asked), budget=_SMALL), soon())
     assert selection.mode is Mode.HYBRID
     assert all(len(seen) <= text.MAX_GIST_CHARS + 1 for seen in encoder.seen)
+
+
+def test_known_gives_what_route_gives_where_nothing_is_searched(router: Router) -> None:
+    """A remembered question, and a list with nothing to choose from, need no search; anything else gives None."""
+    asked = RouteRequest(talk("a map of the hotel"), budget=_SMALL)
+    assert router.known(_MANY, EMPTY, asked) is None, "the grants were never seen"
+    routed = router.route(_MANY, EMPTY, asked, soon())
+    assert router.known(_MANY, EMPTY, replace(asked, conversation=talk("a song"))) is None
+    known = router.known(_MANY, EMPTY, asked)
+    assert known is not None
+    assert (known.positions, known.reasons, known.mode) == (routed.positions, routed.reasons, routed.mode)
+    silent = router.known(_MANY, EMPTY, replace(asked, conversation=Conversation()))
+    assert silent is not None
+    assert not silent.changed
+
+
+def test_known_searches_again_for_a_set_found_in_haste() -> None:
+    """What was found before the vectors were there is known only once the conversation went on after it."""
+    encoder = GatedEncoder()
+    with _router(encoder) as router:
+        own = catalog(*_MANY.tools, version="own")
+        asked = RouteRequest(talk("song"), budget=_SMALL, source=Source.REQUEST)
+        hasty = router.route(EMPTY, own, asked, now())
+        assert router.known(EMPTY, own, asked) is None
+        went_on = router.known(EMPTY, own, replace(asked, conversation=talk(("song", ("song",)))))
+        assert went_on is not None
+        assert went_on.positions == hasty.positions

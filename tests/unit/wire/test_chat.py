@@ -299,3 +299,19 @@ def test_parse_takes_a_null_choice_as_absent() -> None:
     """`tool_choice: null` does not hide what `function_call` says."""
     body = b'{"messages":[],"tool_choice":null,"function_call":"none","functions":[{"name":"a"}]}'
     assert not chat.parse(body).routable
+
+
+@pytest.mark.parametrize("path", ["name", "description", "parameters"])
+def test_read_tools_finds_what_is_not_utf8(path: str) -> None:
+    """`parse` leaves the list's bytes alone, reading it finds text that is not UTF-8 wherever it stands."""
+    values = {"name": '"a"', "description": '"a"', "parameters": '{"x":{"enum":["a"]}}'} | {path: '"\udcff"'}
+    inner = ",".join(f'"{key}":{value}' for key, value in values.items())
+    body = f'{{"messages":[],"tools":[{{"type":"function","function":{{{inner}}}}}]}}'
+    with pytest.raises(Unreadable):
+        chat.read_tools(chat.parse(body.encode("utf-8", "surrogateescape")))
+
+
+def test_parse_finds_a_second_list_that_is_not_utf8() -> None:
+    """Of two lists `read_tools` reads one; the other is looked into at once."""
+    with pytest.raises(Unreadable):
+        chat.parse(b'{"messages":[],"tools":[{"name":"a"}],"functions":["\xff"]}')

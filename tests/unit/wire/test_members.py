@@ -109,6 +109,7 @@ def test_read_finds_a_key_that_stands_twice(
         b"\xef\xbb\xbf{}",
         b'{"a":"\xff"}',
         b'{"\xff":1}',
+        b'{"a":1,"a":"\xff"}',
         b'{"a":' + b"[" * 100_000,
         '{"a":1}'.encode("utf-16"),
     ],

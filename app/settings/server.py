@@ -1,0 +1,66 @@
+"""`server`: where the gateway listens, and what a connection may do."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from pydantic import Field
+
+from app.settings.section import Section
+
+
+class ServerSettings(Section):
+    """`server`: where the gateway listens."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    max_body_bytes: int = Field(
+        64 * 2**20,
+        ge=1024,
+        description="Largest chat request that is accepted; a larger one is answered 413.",
+    )
+    header_timeout_s: float = Field(
+        10.0, gt=0, description="Seconds for a request's headers to come; a slower client is answered 408."
+    )
+    body_idle_s: float = Field(
+        30.0, gt=0, description="Seconds without a byte of a request's body after which a client is answered 408."
+    )
+    min_body_bytes_per_s: float = Field(
+        4096,
+        gt=0,
+        description="A request's body comes at least so fast, counted from its beginning, server.body_idle_s not "
+        "counted; a slower client is answered 408.",
+    )
+    write_idle_s: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds after which a client that takes nothing of the answer that waits for it is left.",
+    )
+    keep_alive_s: int = Field(75, ge=1, description="Seconds that a connection stays open for a next request.")
+    max_header_bytes: int = Field(
+        256 * 2**10, ge=1024, description="Largest head of a request, its path among it; a larger one is answered 431."
+    )
+    max_headers: int = Field(100, ge=8, description="Most headers of a request; one with more is answered 431.")
+    max_connections: int = Field(
+        4096,
+        ge=1,
+        description="Connections of clients that may be open at once, in each worker; those beyond are answered 503.",
+    )
+    max_requests: int = Field(
+        1000,
+        ge=1,
+        description="Requests below /v1 that each process has in hand at once; further ones are answered 503 at once.",
+    )
+    shutdown_grace_s: float = Field(
+        30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return False

@@ -1,0 +1,116 @@
+"""What must never be read in a log: the configured secrets, what looks like one, and the texts of unknown errors.
+
+Nothing of a request is logged in the first place. This stands behind that: always on, at every level.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from traceback import walk_tb
+from urllib.parse import quote, urlsplit
+
+from structlog.typing import EventDict, WrappedLogger
+
+STARS = "***"
+
+_SHORTEST = 6  # a shorter secret would blot out half of every line
+_PRIVATE = frozenset(
+    {"authorization", "proxy_authorization", "api_key", "x_api_key", "cookie", "set_cookie", "password", "secret"}
+    | {"token", "headers", "body", "messages", "arguments", "query"}
+)
+_PATTERNS = (
+    (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"), rf"\1 {STARS}"),
+    (re.compile(r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_\-.]{4,}"), STARS),
+    (re.compile(r"(?i)\b([a-z_\-]*(?:key|token|secret|password|signature|sig))=[^&\s\"'#]+"), rf"\1={STARS}"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@\"']+@"), rf"\1{STARS}@"),
+    (re.compile(r"(?i)\b(https?://[^\s?#\"']+)\?[^\s\"']+"), rf"\1?{STARS}"),
+)
+_ROOT = Path(__file__).parents[2]
+_DEEPEST = 5
+
+
+def looks_secret(text: str) -> bool:
+    """Tell whether a word has the form of a credential."""
+    return any(pattern.search(text) for pattern, _ in _PATTERNS)
+
+
+def origin(url: str) -> str:
+    """Give scheme, host and port of a URL, '' of none: its path may hold a secret."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+class Redaction:
+    """Masks lines. Knows the configured secrets, also as they look in a URL or in base64."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+        longest_first = sorted(known, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if known else None
+
+    def text(self, text: str) -> str:
+        """Give a text without secrets."""
+        if self._known is not None:
+            text = self._known.sub(STARS, text)
+        for pattern, instead in _PATTERNS:
+            text = pattern.sub(instead, text)
+        return text
+
+    def __call__(self, _: WrappedLogger, __: str, line: EventDict) -> EventDict:
+        """Mask a line, as a processor of structlog."""
+        return {name: value if name.startswith("_") else self._named(name, value) for name, value in line.items()}
+
+    def _named(self, name: object, value: object) -> object:
+        return STARS if str(name).lower().replace("-", "_") in _PRIVATE else self._value(value)
+
+    def _value(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {name: self._named(name, inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._value(inner) for inner in value]
+        return value if value is None or isinstance(value, bool | int | float) else self.text(str(value))
+
+
+def explain_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Write an error as its kinds and places, as a processor of structlog: its text may quote what it failed on."""
+    info = line.pop("exc_info", None)
+    if isinstance(info, tuple):
+        info = info[1]
+    elif info and not isinstance(info, BaseException):
+        info = sys.exc_info()[1]
+    if isinstance(info, BaseException):
+        line["exception"] = "\n".join(_told(info))
+    return line
+
+
+def _told(error: BaseException) -> Iterator[str]:
+    """Say kind by kind where errors came from, the first cause last."""
+    current: BaseException | None = error
+    for _ in range(_DEEPEST):
+        if current is None:
+            return
+        number = f" {os.strerror(current.errno)}" if isinstance(current, OSError) and current.errno else ""
+        yield f"{type(current).__module__}.{type(current).__qualname__}{number}"
+        for frame, number_of_line in walk_tb(current.__traceback__):
+            yield f"  {_shown(frame.f_code.co_filename)}:{number_of_line} {frame.f_code.co_name}"
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+
+
+def _shown(path: str) -> str:
+    place = Path(path)
+    return str(place.relative_to(_ROOT)) if place.is_relative_to(_ROOT) else str(Path(*place.parts[-3:]))
+
+
+def _forms(secret: str) -> set[str]:
+    """Give a secret as it may be written: as it is, in a URL, in base64 (whole groups of it)."""
+    coded = {base64.b64encode(b" " * skip + secret.encode())[(skip * 4 + 2) // 3 :] for skip in range(3)}
+    return {secret, quote(secret, safe=""), *(text.rstrip(b"=")[:-1].decode() for text in coded)}

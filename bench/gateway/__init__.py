@@ -1,0 +1,1 @@
+"""What the gateway costs: it, nginx and a plain proxy before the same upstream, in turn: `python -m bench.gateway`."""

@@ -1,0 +1,153 @@
+"""Redaction: what lines lose, and what they keep."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import structlog
+
+from app.settings import LogFormat, LogSettings, Settings, UpstreamSettings
+from app.settings.secret import secrets_of
+from app.telemetry import configure_logging
+from app.telemetry.logs import request_id
+from app.telemetry.redact import Redaction, explain_error, origin
+
+SECRET = "p@ss/wörd+of?mine"
+
+
+@pytest.fixture
+def logging_restored() -> Iterator[None]:
+    """Leave logging as it was."""
+    root = logging.getLogger()
+    handlers = root.handlers
+    yield
+    root.handlers = handlers
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [SECRET, quote(SECRET, safe=""), *(base64.b64encode(b"x" * n + SECRET.encode()).decode() for n in range(4))],
+)
+def test_a_known_secret_is_masked_in_every_form(form: str) -> None:
+    """As it is, in a URL, and in base64 at any offset."""
+    shown = Redaction([SECRET]).text(f"before {form} after")
+    assert "***" in shown
+    assert form not in shown
+    assert shown.startswith("before ")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+        ("no sk-proj-12345 here", "no *** here"),
+        ("GET /v1/x?api-key=abc&b=c", "GET /v1/x?api-key=***&b=c"),
+        ("to https://user:pass@host/path", "to https://***@host/path"),
+        ("at http://host/path?sas=abc", "at http://host/path?***"),
+        ("12 tools, task-12345, keyboard", "12 tools, task-12345, keyboard"),
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
+    """Bearer tokens, keys by their form, parameters by their name; other text stays."""
+    assert Redaction().text(text) == shown
+
+
+def test_values_of_private_names_are_masked_at_any_depth() -> None:
+    """Headers, bodies and keys are stars, whatever they hold; figures stay figures."""
+    line = Redaction()(
+        None, "info", {"headers": 1, "x": {"Api-Key": "a", "n": [1, None, b"Bearer abc"]}, "_r": line_of}
+    )
+    assert line == {"headers": "***", "x": {"Api-Key": "***", "n": [1, None, "b'Bearer ***'"]}, "_r": line_of}
+
+
+def line_of() -> None:
+    """Be a value that is nobody's to change."""
+
+
+def test_an_error_is_told_without_its_text() -> None:
+    """Kinds, places and causes stay; what an error says may quote a request."""
+    try:
+        try:
+            dict[str, int]()["Canary"]
+        except KeyError as error:
+            raise ValueError("Canary") from error
+    except ValueError:
+        line = explain_error(None, "error", {"exc_info": True})
+    assert "Canary" not in str(line)
+    kinds = [text for text in line["exception"].splitlines() if not text.startswith(" ")]
+    assert kinds == ["builtins.ValueError", "builtins.KeyError"]
+    assert "tests/unit/app/test_redact.py" in line["exception"]
+
+
+@pytest.mark.usefixtures("logging_restored")
+@pytest.mark.parametrize("form", list(LogFormat))
+def test_lines_of_libraries_are_redacted_too(capsys: pytest.CaptureFixture[str], form: LogFormat) -> None:
+    """A library's warning has the form of the others and loses the same; what it says at debug is not written."""
+    configure_logging(LogSettings(level="debug", format=form), ["configured-secret"])
+    try:
+        Path("/Canary/Canary").read_bytes()
+    except OSError:
+        logging.getLogger("aiohttp.client").exception("sent %s with %s", "Bearer abc", "configured-secret")
+    logging.getLogger("httpx").debug("Canary")
+    shown = capsys.readouterr().err
+    assert "sent Bearer *** with ***" in shown
+    assert "Canary" not in shown
+    assert "builtins.FileNotFoundError No such file or directory" in shown
+    assert form is LogFormat.CONSOLE or json.loads(shown)["level"] == "error"
+
+
+@pytest.mark.usefixtures("logging_restored")
+def test_an_answer_cut_off_at_the_end_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """What the server says about tasks that it cancelled itself is not repeated."""
+    configure_logging(LogSettings())
+    logging.getLogger("uvicorn.error").error("Exception", exc_info=asyncio.CancelledError())
+    assert capsys.readouterr().err == ""
+
+
+def test_every_secret_of_the_settings_is_known() -> None:
+    """Wherever in the settings a secret stands, it is found."""
+    settings = Settings.model_validate(
+        {
+            "upstream": UpstreamSettings.model_validate({"api_key": "a-secret"}),
+            "admin": {"key": "b-secret"},
+            "encoder": {"kind": "endpoint", "base_url": "http://x/v1", "model": "m", "dimension": 8, "api_key": "c"},
+        }
+    )
+    assert sorted(secrets_of(settings)) == ["a-secret", "b-secret", "c"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"), [("https://u:p@host:8/a/b", "https://host:8"), ("http://[::1]:8/v1", "http://[::1]:8"), ("", "")]
+)
+def test_origin_is_all_that_is_shown_of_an_address(url: str, shown: str) -> None:
+    """No user, no path, no query."""
+    assert origin(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("headers", "kept"),
+    [
+        ([(b"x-request-id", b"a-1.b:c_d")], True),
+        ([(b"x-request-id", b"x" * 128)], True),
+        ([(b"x-request-id", b"x" * 129)], False),
+        ([(b"x-request-id", b"")], False),
+        ([(b"x-request-id", b"a b")], False),
+        ([(b"x-request-id", b"a"), (b"x-request-id", b"b")], False),
+        ([(b"x-request-id", b"secret"), (b"authorization", b"Bearer secret")], False),
+        ([(b"x-request-id", b"sk-12345")], False),
+        ([], False),
+    ],
+)
+def test_a_clients_id_is_kept_when_it_may_stand_in_a_log(headers: list[tuple[bytes, bytes]], kept: bool) -> None:
+    """Short, plain, once, and no part of a credential; else one is made."""
+    made = request_id(headers)
+    assert (made.encode() in [value for _, value in headers]) is kept
+    assert kept or len(made) == 32
