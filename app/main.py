@@ -6,12 +6,14 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Router as Routes
+from starlette.types import Receive, Scope, Send
 from threadpoolctl import threadpool_limits
 
 from app import __version__
@@ -78,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         async with _running(settings) as state:
             yield state
 
-    app = FastAPI(
+    app = _Application(
         title="Toolfunnel",
         version=__version__,
         summary="Gives each request the few tools it needs out of a catalogue of thousands.",
@@ -89,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.router.routes.extend(gateway.routes())
+    app.router.routes.extend(app.data_plane.routes)
     app.include_router(admin.admin)
     app.include_router(admin.probes)
     app.add_exception_handler(GatewayError, _on_gateway_error)
@@ -97,6 +99,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_bug)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI, past which the data plane's requests go: its middlewares take 60 µs and do nothing for them."""
+
+    def __init__(self, **options: Any) -> None:
+        self.data_plane = Routes(gateway.routes(), redirect_slashes=False)
+        super().__init__(**options)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            await self.data_plane(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 @asynccontextmanager

@@ -175,6 +175,11 @@ class Pool:
             return own
         return [len(self.own) + i for i in self.registered.by_name.get(name, ())]
 
+    def tokens_of(self, position: int) -> int:
+        """Estimated tokens of one tool."""
+        own = len(self.own)
+        return int(self.own.tokens[position] if position < own else self.registered.tokens[position - own])
+
     def tokens(self) -> NDArray[np.int64]:
         """Estimated tokens of every tool, `int64[n]`."""
         return np.concatenate([self.own.tokens, self.registered.tokens])

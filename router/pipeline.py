@@ -11,17 +11,18 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-import numpy as np
 import xxhash
 
 from router import cut, permit
 from router.catalog import Catalog, Pool
 from router.cut import Held
 from router.embed.embedder import Embedder
+from router.frame import Frame
 from router.memory import Lru
 from router.recall import Recall
-from router.search import NOTHING, Memory, Reach, Search
+from router.search import NOTHING, Memory, Search
 from router.types import (
+    Budget,
     Grants,
     Kind,
     Mask,
@@ -37,6 +38,9 @@ from router.types import (
 # What a turn must be above the floor to change a list, in deviations: it costs the prompt cache (docs/adr/0009).
 GROWS = 0.5
 
+# Tools: 256 frames of so many take 15 MB or so.
+_REMEMBERED = 20_000
+
 
 class Router:
     """Routes requests. Thread-safe: everything it holds is a bounded memory of pure functions."""
@@ -46,6 +50,7 @@ class Router:
         self.embedders = {embedder.key: embedder for embedder in embedders}
         self.in_force = Recall(conversations)
         self._permitted: Lru[tuple[str, Grants, frozenset[Kind]], Mask] = Lru(256)
+        self._frames: Lru[_Framed, Frame] = Lru(256)
         self.memory = Memory()
 
     def close(self) -> None:
@@ -69,7 +74,7 @@ class Router:
         remembered.
         """
         started = time.perf_counter()
-        run = _Run(self, Pool(own, registered), request, deadline)
+        run = _Run(self, registered, own, request, deadline)
         held = run.in_force()
         if explain and run.search.asked(run.last).texts:
             run.search.rankings(run.last)
@@ -82,10 +87,10 @@ class Router:
         Takes a tenth of a millisecond, and gives what `route` would give.
         """
         started = time.perf_counter()
-        reached = NOTHING if request.source is Source.REQUEST else registered
+        reached = _reached(registered, request)
         if self._permitted.get((reached.version, request.grants, request.kinds)) is None:
             return None
-        run = _Run(self, Pool(own, registered), request, started)
+        run = _Run(self, registered, own, request, started)
         return run.selection(run.in_force(), (time.perf_counter() - started) * 1e3) if run.needs_no_search() else None
 
     def permitted(self, catalog: Catalog, grants: Grants, kinds: frozenset[Kind]) -> Mask:
@@ -97,6 +102,19 @@ class Router:
             self._permitted.put(key, mask)
         return mask
 
+    def frame(self, pool: Pool, request: RouteRequest) -> Frame:
+        """Give `Frame.build`, remembered where it is small."""
+        key = (
+            (pool.own.version, pool.registered.version, request.source),
+            (request.grants, request.kinds, request.budget),
+        )
+        frame = self._frames.get(key)
+        if frame is None:
+            frame = Frame.build(pool, request, self.permitted(pool.registered, request.grants, request.kinds))
+            if len(pool) <= _REMEMBERED:
+                self._frames.put(key, frame)
+        return frame
+
     def asked_of(self, catalog: Catalog) -> list[Embedder]:
         """Give the embedders whose vectors a catalogue holds; of one without any, all."""
         found = [self.embedders[space.key] for space in catalog.spaces if space.key in self.embedders]
@@ -106,27 +124,23 @@ class Router:
 class _Run:
     """One request on its way: the replay of its turns over one pool."""
 
-    def __init__(self, router: Router, pool: Pool, request: RouteRequest, deadline: float) -> None:
-        embedders = router.asked_of(pool.registered)
-        if request.source is Source.REQUEST:
-            pool = Pool(pool.own, NOTHING)
+    def __init__(
+        self, router: Router, registered: Catalog, own: Catalog, request: RouteRequest, deadline: float
+    ) -> None:
         self.router = router
-        self.pool = pool
+        self.pool = pool = Pool(own, _reached(registered, request))
         self.request = request
         self.deadline = deadline
         self.turns = request.conversation.turns
         self.last = len(self.turns) - 1
-        self.permitted = self._mask()
-        self.kept = cut.invariants(pool, self.permitted, request.source, request.budget)
-        self.choosable = self.permitted.copy()
-        self.choosable[list(self.kept)] = False
+        self.frame = router.frame(pool, request)
         self.keys = self._keys()
-        reach = Reach(self.permitted, self.choosable, router.permitted(pool.registered, request.grants, request.kinds))
-        self.search = Search(router.memory, embedders, pool, reach, request, deadline)
+        embedders = router.asked_of(registered)
+        self.search = Search(router.memory, embedders, pool, self.frame, request, deadline)
 
     def needs_no_search(self) -> bool:
         """Tell whether there is nothing to choose from or to search with, or the set of the last turn is remembered."""
-        if not (self.choosable.any() and self.request.conversation.has_text):
+        if not (self.frame.chooses and self.request.conversation.has_text):
             return True
         held = self._recalled(self.last)
         return held is not None and (held.settled or self._sent(self.last))
@@ -134,9 +148,9 @@ class _Run:
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""
         if not self.request.conversation.has_text:
-            return cut.with_forced(self._without_text(), self.pool, self.request.forced, self.permitted)
+            return cut.with_forced(self._without_text(), self.pool, self.request.forced, self.frame.permitted)
         replayed = self._replay()
-        held = cut.with_forced(replayed, self.pool, self.request.forced, self.permitted)
+        held = cut.with_forced(replayed, self.pool, self.request.forced, self.frame.permitted)
         if held is not replayed or not held.settled:
             hasty = held.hasty and held is replayed  # a forced tool is not for the next one who asks
             self.router.in_force.put(self.keys[self.last], replace(held, settled=False, hasty=hasty), self.pool)
@@ -150,19 +164,19 @@ class _Run:
         if held is None:
             held = Held()
         elif held.settled or self._sent(turn):
-            held = cut.with_calls(held, self.pool, self._calls(turn), self.permitted)
+            held = cut.with_calls(held, self.pool, self._calls(turn), self.frame.permitted)
         else:  # in a hurry: the same question again may find more
             turn -= 1
         for number in range(turn + 1, len(self.turns)):
             held = self._advance(held, number)
             if held.settled:
                 self.router.in_force.put(self.keys[number], held, self.pool)
-            held = cut.with_calls(held, self.pool, self._calls(number), self.permitted)
+            held = cut.with_calls(held, self.pool, self._calls(number), self.frame.permitted)
         return held
 
     def _recalled(self, turn: int) -> Held | None:
         sent = self._sent(turn)
-        return self.router.in_force.get(self.keys[turn], self.pool, self.permitted, self.kept, sent=sent)
+        return self.router.in_force.get(self.keys[turn], self.pool, self.frame.permitted, self.frame.kept, sent=sent)
 
     def _sent(self, turn: int) -> bool:
         """Whether the conversation went on after a turn's list was sent."""
@@ -171,12 +185,9 @@ class _Run:
     def selection(self, held: Held, route_ms: float) -> Selection:
         """Give the result with its figures."""
         rankings, margin = self.search.found(self.last)
-        own, tokens = len(self.pool.own), self.pool.tokens()
-        offered = self.permitted.copy()
-        if self.request.source is not Source.REGISTRY:
-            offered[:own] = True
-        offered[list(held.order)] = True
-        changed = held.order != tuple(range(own))
+        tokens = [self.pool.tokens_of(p) for p in held.order]
+        beside = [number for p, number in zip(held.order, tokens, strict=True) if not self.frame.offered[p]]
+        changed = held.order != tuple(range(len(self.pool.own)))
         mode = Mode.LEXICAL if held.by_words else Mode.HYBRID
         return Selection(
             tools=tuple(self.pool.tool(p) for p in held.order),
@@ -184,9 +195,9 @@ class _Run:
             reasons=held.reasons,
             mode=mode if changed else Mode.UNTOUCHED,
             changed=changed,
-            available=int(offered.sum()),
-            tokens_before=int(tokens[offered].sum()),
-            tokens_after=int(tokens[list(held.order)].sum()),
+            available=self.frame.available + len(beside),
+            tokens_before=self.frame.tokens + sum(beside),
+            tokens_after=sum(tokens),
             query=self.search.sought(self.last) if rankings else self.search.asked(self.last),
             relevance=margin,
             rankings=rankings,
@@ -196,7 +207,7 @@ class _Run:
     def _advance(self, held: Held, turn: int) -> Held:
         if not self.turns[turn].text:
             return held
-        if not self.choosable.any():
+        if not self.frame.chooses:
             return cut.appended(self._unsearched(), held.order, Reason.HISTORY)
         if held.started and turn < self.last and not self._in_time(turn):
             return replace(held, settled=False)
@@ -207,7 +218,7 @@ class _Run:
         else:
             first = self._without_catalogue(ranked, turn) if idle else self._first(ranked, turn)
             after = cut.behind(held, first)
-        hasty = not (self.search.decided(turn) and self.search.pool.ready()[self.choosable].all())
+        hasty = not (self.search.decided(turn) and self.search.pool.ready()[self.frame.choosable].all())
         return replace(
             after,
             by_words=after.by_words or ranked.by_words,
@@ -221,7 +232,7 @@ class _Run:
 
     def _first(self, ranked: Rankings, turn: int) -> Held:
         called = [name for earlier in self.turns[:turn] for name in earlier.calls]
-        kept = cut.history(self.pool, called, self.permitted) | self.kept
+        kept = cut.history(self.pool, called, self.frame.permitted) | self.frame.kept
         budget = self.request.budget
         fused = cut.within_share(self.pool, ranked.fused, kept, budget, budget.initial)
         return cut.initial(self.pool, fused, kept, budget)
@@ -247,52 +258,22 @@ class _Run:
         return cut.newcomers(held, cut.within_share(self.pool, ranked.fused, there, budget, budget.most))
 
     def _unsearched(self) -> Held:
-        order = tuple(sorted(self.kept))
-        return Held(order, tuple(self.kept[p] for p in order))
+        order = tuple(sorted(self.frame.kept))
+        return Held(order, tuple(self.frame.kept[p] for p in order))
 
     def _without_text(self) -> Held:
         """Nothing to search with: the client's list stays as it came, with what is pinned or was called."""
         own = range(len(self.pool.own)) if self.request.source is not Source.REGISTRY else ()
-        kept = dict.fromkeys(own, Reason.OWN) | self.kept
+        kept = dict.fromkeys(own, Reason.OWN) | self.frame.kept
         order = tuple(sorted(kept))
         held = Held(order, tuple(kept[p] for p in order))
         called = [name for turn in self.turns for name in turn.calls]
-        return cut.with_calls(held, self.pool, called, self.permitted)
-
-    def _mask(self) -> Mask:
-        """What retrieval may see, `bool[n]`: trimmable tools of the client, permitted ones of the catalogue.
-
-        A name in both is the client's definition; with the registry as the only source it is in as far as the
-        catalogue's is permitted.
-        """
-        own, request, by_name = self.pool.own, self.request, self.pool.registered.by_name
-        registered = self.router.permitted(self.pool.registered, request.grants, request.kinds)
-        shadowed = [i for name in own.by_name for i in by_name.get(name, ())]
-        every = request.source is not Source.REGISTRY
-        offered = {self.pool.registered.tools[i].name for i in shadowed if registered[i]}
-        trimmable = ((every or tool.name in offered) and not tool.fixed for tool in own.tools)
-        mask = np.fromiter(trimmable, np.bool_, count=len(own))
-        if shadowed:
-            registered = registered.copy()
-            registered[shadowed] = False
-        return np.concatenate([mask, registered])
+        return cut.with_calls(held, self.pool, called, self.frame.permitted)
 
     def _keys(self) -> list[bytes]:
         """One key a turn, of everything but the catalogue that the set in force at it depends on."""
-        request = self.request
-        scope = (
-            self.pool.own.version,
-            request.owner,
-            sorted(request.grants.risks),
-            sorted(request.grants.tags),
-            sorted(request.grants.sources),
-            sorted(request.kinds),
-            request.source,
-            request.floor,
-            (request.budget.initial, request.budget.most, request.budget.source_share),
-            sorted(request.budget.trusted),
-        )
-        running = xxhash.xxh3_128(repr(scope).encode())
+        running = xxhash.xxh3_128(self.frame.scope)
+        running.update(repr((self.request.owner, self.request.floor)).encode())
         keys = []
         for turn in self.turns:
             running.update(repr(turn.text).encode())  # repr: no text can pass for the end of itself
@@ -302,3 +283,10 @@ class _Run:
 
     def _calls(self, turn: int) -> tuple[str, ...]:
         return self.turns[turn].calls if turn >= 0 else ()
+
+
+def _reached(registered: Catalog, request: RouteRequest) -> Catalog:
+    return NOTHING if request.source is Source.REQUEST else registered
+
+
+_Framed = tuple[tuple[str, str, Source], tuple[Grants, frozenset[Kind], Budget]]

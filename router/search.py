@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -15,12 +14,13 @@ import numpy as np
 from router import fuse, query, text
 from router.catalog import Catalog, Pool, Space
 from router.embed.embedder import Embedder
+from router.frame import Frame
 from router.index.flat import FlatIndex
 from router.memory import Lru
 from router.ordering import top
 from router.retrieve import dense, lexical, relevance
 from router.script import Scripts, kinship, scripts
-from router.types import Grants, Kind, Mask, Positions, Rankings, RouteRequest, RoutingQuery, Scores, Vectors
+from router.types import Grants, Kind, Positions, Rankings, RouteRequest, RoutingQuery, Scores, Vectors
 
 _FULL = 5_000  # as many as are ranked in full; beyond, each channel gives its best
 _DEPTH = 500
@@ -54,7 +54,7 @@ class Memory:
         return found
 
     def usual(
-        self, catalog: Catalog, embedder: Embedder, reach: Reach, request: RouteRequest
+        self, catalog: Catalog, embedder: Embedder, frame: Frame, request: RouteRequest
     ) -> relevance.Usual | None:
         """Give what is usual for small talk over the tools that these grants reach; None while it is not measured yet.
 
@@ -71,29 +71,17 @@ class Memory:
 
         def measure() -> None:
             try:
-                if (found := relevance.usual(talk, space, reach.registered)) is not None:
+                if (found := relevance.usual(talk, space, frame.registered)) is not None:
                     self._usual.put(scope, found)
             finally:
                 with self._lock:
                     self._measuring.discard(scope)
 
-        if int(reach.registered.sum()) > relevance.ROWS_AT_ONCE:
+        if int(frame.registered.sum()) > relevance.ROWS_AT_ONCE:
             threading.Thread(target=measure, name="measure-small-talk", daemon=True).start()
         else:
             measure()
         return self._usual.get(scope)
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Which tools count, `bool[n]` over a pool: those that may be `permitted`, and `choosable` ones among them.
-
-    `registered` is over the catalogue alone: what the grants reach, whatever tools the client has itself.
-    """
-
-    permitted: Mask
-    choosable: Mask
-    registered: Mask
 
 
 class Search:
@@ -104,15 +92,15 @@ class Search:
         memory: Memory,
         embedders: Sequence[Embedder],
         pool: Pool,
-        reach: Reach,
+        frame: Frame,
         request: RouteRequest,
         deadline: float,
     ) -> None:
         self.pool = pool
         self._memory = memory
         self._embedders = embedders
-        self._reach = reach
-        self._permitted = reach.permitted
+        self._frame = frame
+        self._permitted = frame.permitted
         self._request = request
         self._deadline = deadline
         self._vectors: dict[str, dict[str, Vectors]] | None = None
@@ -213,7 +201,7 @@ class Search:
             vector, space, talk = vectors[embedder.key].get(asked), registered.space(embedder.key), embedder.small_talk
             if vector is None or space is None or talk is None or embedder.reading.of(written, self._scripts) < _READS:
                 continue
-            among = self._memory.usual(registered, embedder, self._reach, self._request)
+            among = self._memory.usual(registered, embedder, self._frame, self._request)
             best = self._best.get((turn, embedder.key)) or relevance.best(vector, space, permitted)
             if among is None or best is None:
                 self._undecided.add(turn)
@@ -252,7 +240,7 @@ class Search:
             for embedder in self._embedders[1:]:
                 embedder.begin(texts, self._deadline)  # beside the first one
             self._vectors = {one.key: one.questions(texts, self._deadline) for one in self._embedders}
-            if self._reach.choosable[: len(self.pool.own)].any():
+            if self._frame.choosable[: len(self.pool.own)].any():
                 own = self._memory.own(self.pool.own, self._embedders, self.asked(last), self._deadline)
                 self.pool = Pool(own, self.pool.registered)
         return self._vectors

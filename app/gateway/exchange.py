@@ -61,7 +61,8 @@ class Exchange:
             self.usage.status = message["status"]
             self._name(message["headers"])
         elif body := message.get("body"):
-            self.marks.setdefault("first byte", time.perf_counter())
+            if not self.usage.sent_bytes:
+                self.mark("first byte")
             self.usage.sent_bytes += len(body)
         await self._send(message)
 

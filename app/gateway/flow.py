@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from copy import copy
 from dataclasses import dataclass, field, replace
 
 from starlette.types import Receive, Scope, Send
@@ -39,6 +38,11 @@ class Gateway:
     telemetry: Telemetry
     tracing: Tracing | None = None
     entrance: Entrance = field(default_factory=Entrance)
+
+    def now(self) -> Gateway:
+        """Give it as it is: a new configuration is for the requests that come after it."""
+        parts = self.settings, self.snapshots, self.routing, self.upstream, self.telemetry, self.tracing
+        return Gateway(*parts, self.entrance)
 
 
 _Steps = Callable[[Gateway, Exchange, Inbox], Awaitable[None]]
@@ -80,7 +84,7 @@ async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
 
 async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _Steps) -> None:
     """Go through the steps; whatever happens, an answer is given where that is possible, and accounted for."""
-    gateway, usage = copy(gateway), exchange.usage  # a new configuration is for the requests after this one
+    gateway, usage = gateway.now(), exchange.usage
     bind_contextvars(request_id=exchange.id)
     try:
         with (
@@ -100,6 +104,10 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
         if exchange.begun:
             raise
         await _refuse(exchange, inbox, Stopping("The gateway was stopped before this request was answered."))
+    except Exception:  # a fault of ours: the server logs it
+        if not exchange.begun:
+            await _refuse(exchange, inbox, GatewayError("The gateway failed. Its log says more."))
+        raise
     finally:
         account(exchange, gateway.telemetry)
 

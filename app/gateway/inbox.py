@@ -66,17 +66,31 @@ class Inbox:
         Raises:
             ClientGone: The client has gone, and the work has ended.
         """
-        running = asyncio.ensure_future(work)
-        watching = asyncio.ensure_future(self._gone())
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - whoever awaits is in a task
+        before, left, over = task.cancelling(), False, False
+
+        def leave(watching: asyncio.Task[None]) -> None:
+            nonlocal left
+            if not (over or watching.cancelled()):
+                left = True
+                task.cancel()
+
+        watching = asyncio.create_task(self._gone())
+        watching.add_done_callback(leave)
         try:
-            await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
-            if running.done():
-                return running.result()
-            raise ClientGone
+            await work
+        except BaseException as error:
+            # Somebody else may have cancelled it, too.
+            if left and (task.uncancel() <= before or not isinstance(error, asyncio.CancelledError)):
+                raise ClientGone from None
+            raise
+        else:
+            if left:
+                task.uncancel()
         finally:
+            over = True
             watching.cancel()
-            running.cancel()
-            await asyncio.gather(running, watching, return_exceptions=True)
 
     async def _gone(self) -> None:
         await self._read.wait()

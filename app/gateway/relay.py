@@ -6,6 +6,9 @@ half an answer never looks whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import cast
+
 import httpx
 from starlette.types import Send
 
@@ -28,10 +31,16 @@ async def relay(response: httpx.Response, send: Send, added: Headers) -> None:
     headers = [(name, value) for name, value in headers if name not in hop]
     await send({"type": "http.response.start", "status": response.status_code, "headers": headers + added})
     try:
-        async for chunk in response.aiter_raw():
-            for start in range(0, len(chunk), _PIECE):
-                piece = chunk[start : start + _PIECE]
+        # Not `aiter_raw`: it costs as much again as the reading itself.
+        async for chunk in cast("httpx.AsyncByteStream", response.stream):
+            for piece in _pieces(chunk):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
     except httpx.TransportError as error:
         raise BrokenOff(f"the provider's answer broke off: {error}") from error
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _pieces(chunk: bytes) -> Iterable[bytes]:
+    if len(chunk) <= _PIECE:
+        return (chunk,)
+    return (chunk[start : start + _PIECE] for start in range(0, len(chunk), _PIECE))

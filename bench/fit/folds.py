@@ -18,8 +18,9 @@ from router.catalog import EMPTY, Catalog, Pool, Space
 from router.embed.embedder import Embedder
 from router.embed.profile import Profile
 from router.embed.reading import Reading, examine
+from router.frame import Frame
 from router.index.flat import FlatIndex
-from router.search import Memory, Reach, Search
+from router.search import Memory, Search
 from router.types import Encoder, RouteRequest, Vectors
 
 _COMPARED = 25
@@ -111,8 +112,9 @@ def agreement(one: Set, shipped: Fit, encoder: Encoder) -> tuple[int, int]:
     same = 0
     for asked, here in zip(few.conversations, figures.fused(few, [shipped.meant(few)], shipped.weights), strict=True):
         request = RouteRequest(asked, grants=GRANTS)
-        reach = Reach(one.permitted, one.permitted, one.permitted)
-        search = Search(Memory(), [embedder], Pool(EMPTY, catalog), reach, request, math.inf)
+        pool = Pool(EMPTY, catalog)
+        frame = Frame.build(pool, request, one.permitted)
+        search = Search(Memory(), [embedder], pool, frame, request, math.inf)
         there = search.rankings(len(asked.turns) - 1).fused.ids
         same += here[:20].tolist() == there[:20].tolist()
     embedder.close()

@@ -1,0 +1,91 @@
+"""What all requests share that have the same tools to draw from, the same rights and the same budget.
+
+An agent loop, and many users of one application, send the same list again and again: this is made once for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from router import cut
+from router.catalog import Pool
+from router.types import Mask, Reason, RouteRequest, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Which tools of a pool count, `bool[n]`.
+
+    `registered` are those of the catalogue that the grants reach. Retrieval may see `permitted` ones: trimmable tools
+    of the client and permitted ones of the catalogue. `kept` ones are sent in any case, `choosable` are the permitted
+    others, `chooses` says whether there is one. `offered` are all that could be sent, `available` their number,
+    `tokens` theirs together. `scope` names what a set in force depends on, but for the conversation, its owner and the
+    catalogue.
+    """
+
+    registered: Mask
+    permitted: Mask
+    kept: dict[int, Reason]
+    choosable: Mask
+    chooses: bool
+    offered: Mask
+    available: int
+    tokens: int
+    scope: bytes
+
+    @classmethod
+    def build(cls, pool: Pool, request: RouteRequest, registered: Mask) -> Self:
+        """Build for a pool; `registered` is `permit.permitted` of its catalogue, `bool[n]`."""
+        permitted = _permitted(pool, request, registered)
+        kept = cut.invariants(pool, permitted, request.source, request.budget)
+        choosable = permitted.copy()
+        choosable[list(kept)] = False
+        offered = permitted.copy()
+        if request.source is not Source.REGISTRY:
+            offered[: len(pool.own)] = True
+        return cls(
+            registered=registered,
+            permitted=permitted,
+            kept=kept,
+            choosable=choosable,
+            chooses=bool(choosable.any()),
+            offered=offered,
+            available=int(offered.sum()),
+            tokens=int(pool.tokens()[offered].sum()),
+            scope=repr(_scope(pool, request)).encode(),
+        )
+
+
+def _permitted(pool: Pool, request: RouteRequest, registered: Mask) -> Mask:
+    """Tell what retrieval may see.
+
+    A name in both is the client's definition; with the registry as the only source it is in as far as the
+    catalogue's is permitted.
+    """
+    own, by_name = pool.own, pool.registered.by_name
+    shadowed = [i for name in own.by_name for i in by_name.get(name, ())]
+    every = request.source is not Source.REGISTRY
+    offered = {pool.registered.tools[i].name for i in shadowed if registered[i]}
+    trimmable = ((every or tool.name in offered) and not tool.fixed for tool in own.tools)
+    mask = np.fromiter(trimmable, np.bool_, count=len(own))
+    if shadowed:
+        registered = registered.copy()
+        registered[shadowed] = False
+    return np.concatenate([mask, registered])
+
+
+def _scope(pool: Pool, request: RouteRequest) -> tuple[object, ...]:
+    grants, budget = request.grants, request.budget
+    return (
+        pool.own.version,
+        sorted(grants.risks),
+        sorted(grants.tags),
+        sorted(grants.sources),
+        sorted(request.kinds),
+        request.source,
+        (budget.initial, budget.most, budget.source_share),
+        sorted(budget.trusted),
+    )
