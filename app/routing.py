@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -16,20 +15,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import structlog
-import xxhash
 
 from app.errors import BadRequest
+from app.lists import Lists
 from app.settings import Settings
 from app.wire import chat
-from router.catalog import EMPTY, Catalog, Pool
-from router.memory import Lru
+from router.catalog import Catalog, Pool
 from router.pipeline import Router
 from router.types import Budget, Grants, RouteRequest, Selection, Source
 
 _log = structlog.get_logger()
 _EXPLAIN_S = 5.0
 _THREADS = 8  # most of them wait for vectors
-_MAX_KEPT_LIST_BYTES = 4 * 2**20
 # When many requests come at once, each waits for its turn: as many budgets at most. Late tools are better than none.
 _BUDGETS_TO_WAIT = 10
 # A body that is so large that reading it takes longer than routing has taken longer still to arrive.
@@ -63,6 +60,12 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Read:
+    request: chat.ChatRequest
+    parsed: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Explained:
     """A decision with all that it was made from."""
 
@@ -78,7 +81,7 @@ class Routing:
     def __init__(self, router: Router, settings: Settings) -> None:
         self.router = router
         self._settings = settings
-        self._lists: Lru[tuple[str, bytes], tuple[bytes, Catalog]] = Lru(256)
+        self._lists = Lists()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="route")
         self._free = asyncio.Semaphore(_THREADS)
 
@@ -100,27 +103,29 @@ class Routing:
             BadRequest: Duplicate keys hide the tool list or what decides about it.
         """
         started = time.perf_counter()
+        what: bytes | _Read = body
         if len(body) <= _AT_ONCE_BYTES:
-            routed = self._decide(body, catalog, options, owner, search=False)
-            if routed is not None:
-                return replace(routed, route_ms=_ms_since(started))
+            decided = self._decide(body, catalog, options, owner, search=False)
+            if isinstance(decided, Routed):
+                return replace(decided, route_ms=_ms_since(started))
+            what = decided
         budget_s = self._settings.select.budget_ms / 1e3
         try:
             async with asyncio.timeout(_BUDGETS_TO_WAIT * budget_s):
                 await self._free.acquire()
         except TimeoutError:
             return _unrouted(body, started)
-        decide = partial(copy_context().run, self._decide, body, catalog, options, owner)  # lines name the request
+        decide = partial(copy_context().run, self._decide, what, catalog, options, owner)  # lines name the request
         job = asyncio.get_running_loop().run_in_executor(self._threads, decide)
         job.add_done_callback(self._done)
         done, _ = await asyncio.wait({job}, timeout=2 * budget_s + len(body) / _BYTES_A_SECOND)
         if not done:
             return _unrouted(body, started)
         routed = job.result()
-        assert routed is not None  # noqa: S101 - it searched
+        assert isinstance(routed, Routed)  # noqa: S101 - it searched
         return replace(routed, route_ms=_ms_since(started))
 
-    def _done(self, job: asyncio.Future[Routed | None]) -> None:
+    def _done(self, job: asyncio.Future[Routed | _Read]) -> None:
         """Let the next request in; and take note of a late result, so that nobody complains it was never seen."""
         self._free.release()
         if not job.cancelled():
@@ -135,11 +140,13 @@ class Routing:
         return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
 
     def _decide(
-        self, body: bytes, catalog: Catalog, options: Options, owner: str, *, search: bool = True
-    ) -> Routed | None:
-        """Route a body; without `search` give None where that, or reading a new list, would be needed."""
+        self, what: bytes | _Read, catalog: Catalog, options: Options, owner: str, *, search: bool = True
+    ) -> Routed | _Read:
+        """Route a body; without `search` only read it where that, or reading a new list, would be needed."""
+        body = what if isinstance(what, bytes) else what.request.body
         try:
-            return self._routed(body, catalog, options, owner, search=search)
+            read = self._read(what) if isinstance(what, bytes) else what
+            return self._routed(read, catalog, options, owner, search=search) or read
         except chat.AmbiguousBody as error:
             raise BadRequest(str(error)) from error
         except chat.Unreadable as error:
@@ -149,12 +156,14 @@ class Routing:
             _log.exception("routing failed; the request went out as it came")
             return Routed(body, "failed")
 
-    def _routed(self, body: bytes, catalog: Catalog, options: Options, owner: str, *, search: bool) -> Routed | None:
+    def _read(self, body: bytes) -> _Read:
         began = time.perf_counter()
-        request = chat.parse(body)
-        parsed = began, time.perf_counter()
-        deadline = parsed[1] + self._settings.select.budget_ms / 1e3
-        own = self._own(request) if search else self._known_own(request)
+        return _Read(self._lists.parse(body), (began, time.perf_counter()))
+
+    def _routed(self, read: _Read, catalog: Catalog, options: Options, owner: str, *, search: bool) -> Routed | None:
+        request, parsed = read.request, read.parsed
+        body, deadline = request.body, time.perf_counter() + self._settings.select.budget_ms / 1e3
+        own = self._lists.read(request) if search else self._lists.known(request)
         if own is None:
             return None
         if not request.routable:
@@ -174,7 +183,7 @@ class Routing:
     def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         try:
             parsed = chat.parse(body)
-            own = self._own(parsed)
+            own = self._lists.read(parsed)
         except (chat.AmbiguousBody, chat.Unreadable) as error:
             raise BadRequest(f"This is not a chat request that can be routed: {error}") from error
         request = self._request(parsed, options, owner="\0explain")
@@ -204,31 +213,6 @@ class Routing:
         Where the client's own are set aside, none at all would be left, and a list is never made empty.
         """
         return parsed.demanding or (self._settings.tools.source is Source.REGISTRY and parsed.tools is not None)
-
-    def _own(self, request: chat.ChatRequest) -> Catalog:
-        """Read the client's tool list, once for all requests that carry the same bytes."""
-        own = self._known_own(request)
-        if own is None:
-            tools = request.tools or b""
-            version = f"{request.list_key}:{hashlib.blake2b(tools, digest_size=16).hexdigest()}"
-            own = Catalog.build(version, chat.read_tools(request))
-            if len(tools) <= _MAX_KEPT_LIST_BYTES:
-                self._lists.put(_list_key(request), (tools, own))
-        return own
-
-    def _known_own(self, request: chat.ChatRequest) -> Catalog | None:
-        """Give the client's tool list if it was read before.
-
-        All callers share what was read, and somebody may look for two lists with one hash: the bytes decide.
-        """
-        if request.tools is None:
-            return EMPTY
-        tools, own = self._lists.get(_list_key(request)) or (b"", None)
-        return own if tools == request.tools else None
-
-
-def _list_key(request: chat.ChatRequest) -> tuple[str, bytes]:
-    return request.list_key, xxhash.xxh3_128_digest(request.tools or b"")
 
 
 def _unrouted(body: bytes, started: float) -> Routed:

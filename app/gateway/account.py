@@ -19,7 +19,7 @@ def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None
     if routed.parsed is not None:
         exchange.marks["parse begin"], exchange.marks["parse"] = routed.parsed
     if selection is not None:
-        usage.mode = selection.mode
+        usage.mode = selection.mode.value
         usage.sent, usage.available = len(selection.tools), selection.available
         usage.tokens_before, usage.tokens_after = selection.tokens_before, selection.tokens_after
         if routed.outcome != "routed":

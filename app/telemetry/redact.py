@@ -77,7 +77,7 @@ class Redaction:
         if names != names.lower() or "-" in names or not _PRIVATE.isdisjoint(line):
             return False
         texts = [value for value in line.values() if type(value) not in _PLAIN]
-        if not all(type(value) is str for value in texts):
+        if not all(isinstance(value, str) for value in texts):
             return False
         text = "\n".join(texts)
         lowered = text.lower()

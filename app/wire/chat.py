@@ -7,6 +7,7 @@ A `cache_control` marker whose tool goes moves to the last tools that stay: neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +73,11 @@ class _Message(msgspec.Struct):
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _LISTS = frozenset({"tools", "functions"})
+_EMPTY = re.compile(rb"\[[ \t\n\r]*\]")
+_KEY = re.compile(rb'"tools"[ \t\n\r]*:[ \t\n\r]*(?=\[)')
+_STAND_IN = b"[0]"
+_BEGINNING = 512
+_LONG = 4_096  # bytes: a shorter list is read faster than looked for
 
 
 def parse(body: bytes) -> ChatRequest:
@@ -81,10 +87,37 @@ def parse(body: bytes) -> ChatRequest:
         Unreadable: It is not a Chat Completions request as far as routing is concerned.
         AmbiguousBody: Duplicate keys hide what the gateway decides by.
     """
-    if body.count(b",") >= _MAX_ELEMENTS:
+    return _request(body, _members(body))
+
+
+def beginning(body: bytes) -> bytes:
+    """Give what a body's tool list begins with, as far as that can be told without reading it; b"" of a short list."""
+    found = _KEY.search(body)
+    return body[found.end() : found.end() + _BEGINNING] if found and len(body) - found.end() > _LONG else b""
+
+
+def parse_known(body: bytes, tools: bytes) -> ChatRequest | None:
+    """Read a body around a tool list that was read before; None where that is not its list, or anything is wrong."""
+    found = _KEY.search(body)
+    start = found.end() if found else 0
+    if not body.startswith(tools, start):
+        return None
+    end = start + len(tools)
+    try:
+        around = _members(body[:start] + _STAND_IN + body[end:])
+        # Only there is it the top level's; anywhere else it is a part of something.
+        if around.get("tools") != members.Member(_STAND_IN, start, start + len(_STAND_IN)):
+            return None
+        return _request(body, around | {"tools": members.Member(tools, start, end)})
+    except (Unreadable, AmbiguousBody):
+        return None
+
+
+def _members(body: bytes) -> dict[str, members.Member]:
+    if len(body) > _MAX_ELEMENTS and body.count(b",") >= _MAX_ELEMENTS:
         raise Unreadable(f"there are more than {_MAX_ELEMENTS} elements in it")
     try:
-        found = members.read(body, _LISTS)
+        return members.read(body, _LISTS)
     except members.DuplicateKeys as error:
         hidden = sorted(error.keys & _READ_KEYS)
         if hidden:
@@ -92,12 +125,15 @@ def parse(body: bytes) -> ChatRequest:
         raise Unreadable(f"duplicate keys: {error}") from error
     except members.NotAnObject as error:
         raise Unreadable(str(error)) from error
+
+
+def _request(body: bytes, found: dict[str, members.Member]) -> ChatRequest:
     tools, functions = _list(found, "tools"), _list(found, "functions")
     key = "functions" if functions is not None and tools is None else "tools"
     _check(found, key)
     choice = _choice(found)
     both = tools is not None and functions is not None
-    empty = any(member is not None and not member.raw[1:-1].strip() for member in (tools, functions))
+    empty = any(member is not None and _EMPTY.fullmatch(member.raw) for member in (tools, functions))
     place = found.get(key)
     return ChatRequest(
         body=body,

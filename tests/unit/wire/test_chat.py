@@ -70,6 +70,32 @@ def test_splice_replaces_the_list_and_nothing_else(
         assert raw == tool.definition or (tool.marker is None and raw.startswith(tool.definition.rstrip()[:-1]))
 
 
+@given(parts=bodies())
+def test_a_known_list_is_read_around_as_it_is_read_whole(parts: tuple[bytes, bytes, bytes, list[bytes]]) -> None:
+    """Whether its list was read before or not, a body means the same."""
+    head, listed, tail, _ = parts
+    body = head + listed + tail
+    assert chat.parse_known(body, listed) in (chat.parse(body), None)
+
+
+NESTED = b'{"metadata":{"tools":[1]},"messages":[],"tools":[1]}'
+SAID = b'{"messages":[{"role":"user","content":{"tools":[1]}}]}'
+LONGER = b'{"messages":[],"tools":[1],"more":0}'
+
+
+@pytest.mark.parametrize(
+    ("body", "known"), [(NESTED, b"[1]"), (SAID, b"[1]"), (LONGER, b'[1],"more"'), (LONGER, b"[2]"), (b"{", b"[1]")]
+)
+def test_a_known_list_counts_only_where_the_list_stands(body: bytes, known: bytes) -> None:
+    """What looks like the list inside of something else is not taken for it."""
+    assert chat.parse_known(body, known) is None
+
+
+def test_a_known_list_that_stands_there_twice_is_not_read_around() -> None:
+    """Reading around the list does not hide that there is another."""
+    assert not chat.parse_known(b'{"messages":[],"tools":[1],"tools":[2]}', b"[1]")
+
+
 @given(parts=bodies(), data=st.data())
 def test_splice_keeps_the_number_of_markers(
     parts: tuple[bytes, bytes, bytes, list[bytes]], data: st.DataObject
