@@ -138,13 +138,13 @@ async def _exchanged(gateway: Gateway, exchange: Exchange, body: bytes | AsyncIt
     scope = exchange.scope
     path = scope["raw_path"].partition(b"?")[0]
     upstream = gateway.upstream
-    response = await upstream.send(scope["method"], path, scope["query_string"], exchange.outgoing(), body)
+    answer = await upstream.send(scope["method"], path, scope["query_string"], exchange.outgoing(), body)
     exchange.mark("forward")
-    exchange.usage.upstream_status = response.status_code
+    exchange.usage.upstream_status = answer.status
     try:
-        await relay(response, exchange, added)
+        await relay(answer, exchange, added)
     finally:
-        await response.aclose()
+        await answer.body.aclose()
 
 
 async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None:

@@ -14,7 +14,7 @@ from app.errors import BadRequest, UpstreamInvalid, UpstreamNotConfigured
 from app.gateway.explain import explained
 from app.gateway.identify import is_own_header
 from app.gateway.mask import masked
-from app.gateway.transport import AiohttpTransport, Timeouts
+from app.gateway.transport import Answer, Timeouts, Transport
 from app.settings import Credentials, UpstreamSettings
 from app.telemetry.metrics import Pool
 
@@ -41,9 +41,10 @@ class Upstream:
 
     def __init__(self, settings: UpstreamSettings) -> None:
         self._settings = settings
-        self._origin = httpx.URL(settings.base_url) if settings.base_url else None
-        self._path = self._origin.raw_path.rstrip(b"/") if self._origin else b""
-        self._transport: AiohttpTransport | None = None
+        url = httpx.URL(settings.base_url)
+        self._origin = f"{url.scheme}://{url.netloc.decode('ascii')}" if settings.base_url else ""
+        self._path = url.raw_path.rstrip(b"/")
+        self._transport: Transport | None = None
         self._holders = 0
         self._ended = asyncio.Event()
         self._ended.set()
@@ -82,8 +83,8 @@ class Upstream:
 
     async def send(
         self, method: str, path: bytes, query: bytes, headers: Headers, body: bytes | AsyncIterator[bytes]
-    ) -> httpx.Response:
-        """Send a request and give its answer as soon as its headers are there. Close the answer.
+    ) -> Answer:
+        """Send a request and give its answer as soon as its headers are there. Close its body.
 
         Raises:
             BadRequest: The path leaves the provider's base path.
@@ -93,30 +94,25 @@ class Upstream:
             UpstreamTimeout: No connection, or no answer, in time.
             UpstreamInvalid: An answer that cannot be passed on.
         """
-        if self._origin is None:
+        if not self._origin:
             raise UpstreamNotConfigured(
                 "No provider is configured. Set upstream.base_url in config.yaml, or TOOLFUNNEL_UPSTREAM__BASE_URL."
             )
-        request = httpx.Request(
-            method,
-            self._origin,
-            headers=self._headers(headers, replaced=isinstance(body, bytes)),
-            content=body or None,
-            extensions={"target": self._target(path, query)},
-        )
+        sent = self._headers(headers, replaced=isinstance(body, bytes))
         try:
-            response = await self._connected().handle_async_request(request)
+            answer = await self._connected().send(method, self._target(path, query), sent, body)
         except httpx.TransportError as error:
             raise explained(error) from error
-        if response.status_code == _SWITCHING:
-            await response.aclose()
+        if answer.status == _SWITCHING:
+            await answer.body.aclose()
             raise UpstreamInvalid("The provider's answer changes to another protocol, which nobody asked it for.")
         key = self._key()
-        return masked(response, key) if key else response
+        return masked(answer, key) if key else answer
 
-    def _connected(self) -> AiohttpTransport:
+    def _connected(self) -> Transport:
         if self._transport is None:
-            self._transport = AiohttpTransport(
+            self._transport = Transport(
+                self._origin,
                 max_connections=self._settings.max_connections,
                 max_header_bytes=self._settings.max_header_bytes,
                 timeouts=Timeouts(

@@ -8,29 +8,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import httpx
+from app.gateway.transport import Answer, Body
+
+_ERROR = 400
 
 
-def masked(response: httpx.Response, key: bytes) -> httpx.Response:
+def masked(answer: Answer, key: bytes) -> Answer:
     """Give the answer without the key: in its headers, and in the body of an error."""
     hidden = b"*" * len(key)
-    headers = [(name, value.replace(key, hidden)) for name, value in response.headers.raw]
-    stream = response.stream
-    if response.is_error and isinstance(stream, httpx.AsyncByteStream):
-        stream = _Masked(stream, key)
-    return httpx.Response(response.status_code, headers=headers, stream=stream, request=response.request)
+    headers = [(name, value.replace(key, hidden)) for name, value in answer.headers]
+    return Answer(answer.status, headers, _Masked(answer.body, key) if answer.status >= _ERROR else answer.body)
 
 
-class _Masked(httpx.AsyncByteStream):
+class _Masked:
     """Holds back only what may be the beginning of a key."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, key: bytes) -> None:
-        self._stream = stream
+    def __init__(self, body: Body, key: bytes) -> None:
+        self._body = body
         self._key = key
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         held = b""
-        async for chunk in self._stream:
+        async for chunk in self._body:
             data = (held + chunk).replace(self._key, b"*" * len(self._key))
             begun = _begun(data, self._key)
             data, held = data[: len(data) - begun], data[len(data) - begun :]
@@ -40,7 +39,8 @@ class _Masked(httpx.AsyncByteStream):
             yield held
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        """Close the body."""
+        await self._body.aclose()
 
 
 def _begun(data: bytes, key: bytes) -> int:

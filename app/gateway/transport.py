@@ -1,8 +1,8 @@
-"""httpx's transport interface over an aiohttp session.
+"""Requests over an aiohttp session, and the answers as they come. Errors are httpx's.
 
-httpx's own pool stays full for good after many cancelled requests, and manages a quarter of the streams. A transport
-is used without `httpx.AsyncClient` around it: that would follow redirects, keep cookies across callers and add
-headers of its own. The request target goes out exactly as it is in the extension `target`.
+httpx's own pool stays full for good after many cancelled requests, and manages a quarter of the streams; its values of
+requests and answers take as long as a tenth of a whole request does here (docs/adr/0010). Nothing follows redirects,
+keeps cookies across callers or adds headers; the request target goes out exactly as it is given.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, cast
+from typing import Protocol, Self, cast
 
 import aiohttp
 import httpx
@@ -22,6 +22,7 @@ from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
+from app.credentials import Headers
 from app.telemetry.metrics import Pool
 
 # What aiohttp would add by itself; the caller's own headers decide.
@@ -84,10 +85,36 @@ class _Response(aiohttp.ClientResponse):
             raise httpx.ReadError("the connection was reset")
 
 
-class AiohttpTransport(httpx.AsyncBaseTransport):
-    """Sends requests over pooled connections. Bodies and answers are streamed, nothing is decoded."""
+class Body(Protocol):
+    """An answer's body, read by read, as it came over the wire (without its transfer coding). Close it."""
 
-    def __init__(self, *, max_connections: int, max_header_bytes: int, timeouts: Timeouts) -> None:
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give the reads.
+
+        Raises:
+            httpx.TransportError: It broke off.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give the connection back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider answers: its headers as they came, in their order."""
+
+    status: int
+    headers: Headers
+    body: Body
+
+
+class Transport:
+    """Sends requests to one origin over pooled connections. Bodies and answers are streamed, nothing is decoded."""
+
+    def __init__(self, origin: str, *, max_connections: int, max_header_bytes: int, timeouts: Timeouts) -> None:
+        self._origin = origin
         self._timeouts = timeouts
         self._max_header_bytes = max_header_bytes
         self._places = asyncio.Semaphore(max_connections)
@@ -108,24 +135,24 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         # aiohttp would send a GET or DELETE again when a kept-alive connection breaks. That is the caller's to do.
         self._session._retry_connection = False  # noqa: SLF001 - there is no public way
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request; the answer's stream must be closed.
+    async def send(self, method: str, target: bytes, headers: Headers, body: bytes | AsyncIterator[bytes]) -> Answer:
+        """Send a request; the body of its answer must be closed. `headers` have names in lower case and no `host`.
 
         Raises:
             httpx.TransportError: No connection, it broke before the answer's headers, or they came too late.
         """
         await self._take_place()
         try:
-            response = await self._send(request)
+            response = await self._send(method, target, headers, body)
         except BaseException:
             self._places.release()
             raise
-        stream = _AnswerStream(response, self._places)
-        if sum(len(name) + len(value) for name, value in response.raw_headers) > self._max_header_bytes:
-            await stream.aclose()
+        answer = Answer(response.status, list(response.raw_headers), _Body(response, self._places))
+        if sum(len(name) + len(value) for name, value in answer.headers) > self._max_header_bytes:
+            await answer.body.aclose()
             raise httpx.RemoteProtocolError("the headers are too large")
         response.limit_silence(self._timeouts.idle_s)
-        return httpx.Response(response.status, headers=response.raw_headers, stream=stream, request=request)
+        return answer
 
     async def _take_place(self) -> None:
         """Wait for one of the connections that may be in use at once.
@@ -142,21 +169,16 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         finally:
             self._waiting -= 1
 
-    async def _send(self, request: httpx.Request) -> _Response:
-        target = cast("bytes", request.extensions.get("target", request.url.raw_path)).decode("ascii")
-        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        headers = CIMultiDict(
-            (_text(name), _text(value))
-            for name, value in request.headers.raw
-            if name.lower() not in (b"host", b"transfer-encoding")
-        )
+    async def _send(
+        self, method: str, target: bytes, headers: Headers, body: bytes | AsyncIterator[bytes]
+    ) -> _Response:
         with _translated():
             async with _Clock(self._timeouts.first_byte_s) as clock:
                 answer = await self._session.request(
-                    request.method,
-                    URL(origin + target, encoded=True),
-                    headers=headers,
-                    data=clock.timed(_content(request)),
+                    method,
+                    URL(self._origin + target.decode("ascii"), encoded=True),
+                    headers=CIMultiDict((_text(name), _text(value)) for name, value in headers),
+                    data=clock.timed(body),
                     allow_redirects=False,
                 )
         return cast("_Response", answer)
@@ -191,15 +213,15 @@ class _Clock:
         self._over = True
         await self._timeout.__aexit__(kind, error, at)
 
-    def timed(self, content: bytes | httpx.AsyncByteStream | None) -> bytes | AsyncIterator[bytes] | None:
-        """Give the same content."""
-        if isinstance(content, httpx.AsyncByteStream):
-            return self._pieces(content)
+    def timed(self, body: bytes | AsyncIterator[bytes]) -> bytes | AsyncIterator[bytes] | None:
+        """Give the same body, None for an empty one."""
+        if not isinstance(body, bytes):
+            return self._pieces(body)
         self._run()
-        return content
+        return body or None
 
-    async def _pieces(self, content: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
-        async for piece in content:
+    async def _pieces(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for piece in body:
             self._run()
             yield piece
             self._stand()
@@ -214,9 +236,7 @@ class _Clock:
             self._timeout.reschedule(None)
 
 
-class _AnswerStream(httpx.AsyncByteStream):
-    """An answer's body, read by read, as it came over the wire (without its transfer coding)."""
-
+class _Body:
     def __init__(self, response: _Response, places: asyncio.Semaphore) -> None:
         self._response = response
         self._places: asyncio.Semaphore | None = places
@@ -246,13 +266,6 @@ def _seen(lost: asyncio.Future[None]) -> None:
     """Take note of a connection's end, so that nobody complains that its error was never seen."""
     if not lost.cancelled():
         lost.exception()
-
-
-def _content(request: httpx.Request) -> bytes | httpx.AsyncByteStream | None:
-    try:
-        return request.content or None
-    except httpx.RequestNotRead:
-        return cast("httpx.AsyncByteStream", request.stream)
 
 
 def _text(value: bytes) -> str:

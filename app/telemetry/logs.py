@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import secrets
 import sys
-import uuid
 from collections.abc import Iterable
 from typing import TextIO
 
@@ -101,7 +101,7 @@ def request_id(headers: Headers) -> str:
         credentials = (value for name, value in headers if name in _CREDENTIALS)
         if not any(shown[0] in value for value in credentials):
             return shown[0].decode()
-    return uuid.uuid4().hex
+    return secrets.token_hex(16)
 
 
 def sane_id(value: bytes) -> bool:

@@ -39,7 +39,7 @@ _DEEPEST = 5
 
 def looks_secret(text: str) -> bool:
     """Tell whether a word has the form of a credential."""
-    return any(pattern.search(text) for pattern, _ in _PATTERNS)
+    return _has_sign(text) and any(pattern.search(text) for pattern, _ in _PATTERNS)
 
 
 def origin(url: str) -> str:
@@ -80,8 +80,7 @@ class Redaction:
         if not all(isinstance(value, str) for value in texts):
             return False
         text = "\n".join(texts)
-        lowered = text.lower()
-        return not (any(sign in lowered for sign in _SIGNS) or any(form in text for form in self._forms))
+        return not (_has_sign(text) or any(form in text for form in self._forms))
 
     def _named(self, name: object, value: object) -> object:
         return STARS if _is_private(name) else self._value(value)
@@ -98,6 +97,11 @@ class Redaction:
 
 def _is_private(name: object) -> bool:
     return str(name).lower().replace("-", "_") in _PRIVATE
+
+
+def _has_sign(text: str) -> bool:
+    text = text.lower()
+    return any(sign in text for sign in _SIGNS)
 
 
 def explain_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
