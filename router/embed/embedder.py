@@ -30,6 +30,9 @@ from router.types import Encoder, Mask, Tool, Vectors
 
 _CHUNK = 4  # tools encoded at a time: about 20 ms, what a waiting question can lose at most
 
+_TOGETHER = 4  # questions
+_TOGETHER_CHARACTERS = 400  # about 10 ms
+
 _URGENT = 4  # texts of one request that go before everything else
 _HISTORY = 256  # texts of one request at most
 _BACKLOG = 5_000  # tools that may wait; more are left to words until there is room
@@ -172,29 +175,52 @@ class Embedder:
                 if len(self._pending) >= _ASKED:
                     return None
                 question = self._pending[text] = _Question(deadline, urgent)
-                self._submit(self._for_questions if urgent else self._for_tools, self._encode_question, urgent)
+                self._submit(self._for_questions if urgent else self._for_tools, self._encode_questions, urgent)
             elif urgent and not question.urgent:
                 question.urgent = True
-                self._submit(self._for_questions, self._encode_question, urgent)
+                self._submit(self._for_questions, self._encode_questions, urgent)
             question.deadline = max(question.deadline, deadline)
         return question
 
-    def _encode_question(self, urgent: bool) -> None:
-        """Encode one of those that wait; there is a job for each, and any of them may do it."""
-        found = self._next_question(urgent)
-        if found is None:
-            return
-        asked, question = found
+    def _encode_questions(self, urgent: bool) -> None:
+        """Encode one of those that wait, and others with it; there is a job for each, and any of them may do it."""
+        found = self._next_questions(urgent)
         try:
-            if self._questions.get(asked) is None:
-                self._questions.put(asked, self.encoder.encode_query([text.gist(asked)])[0])
+            for asked, vector in self._vectors_for([asked for asked in found if self._questions.get(asked) is None]):
+                self._questions.put(asked, vector)
         finally:
             with self._lock:
-                self._pending.pop(asked, None)
-            question.done.set_result(None)
+                for asked in found:
+                    self._pending.pop(asked, None)
+            for question in found.values():
+                question.done.set_result(None)
 
-    def _next_question(self, urgent: bool) -> tuple[str, _Question] | None:
-        """Take the first that somebody still waits for, else the first that is there; give up those of long ago."""
+    def _vectors_for(self, asked: list[str]) -> list[tuple[str, Vectors]]:
+        """Give vectors by question; one that the encoder refuses keeps back no other.
+
+        Raises:
+            EncoderError: There is no other.
+        """
+        if not asked:
+            return []
+        try:
+            return list(zip(asked, self.encoder.encode_query([text.gist(one) for one in asked]), strict=True))
+        except EncoderError:
+            if len(asked) == 1:
+                raise
+        found = []
+        for one in asked:
+            try:
+                found += self._vectors_for([one])
+            except EncoderError as error:
+                self._tell(error)
+        return found
+
+    def _next_questions(self, urgent: bool) -> dict[str, _Question]:
+        """Take the first that somebody still waits for, else the first that is there; give up those of long ago.
+
+        With it come others that wait, as long as they are short: four take as long as two or three.
+        """
         now = time.perf_counter()
         with self._lock:
             for asked, question in list(self._pending.items()):
@@ -202,9 +228,14 @@ class Embedder:
                     del self._pending[asked]
                     question.done.set_result(None)
             waiting = [(a, q) for a, q in self._pending.items() if q.urgent is urgent and not q.started]
-            found = next((one for one in waiting if one[1].deadline >= now), next(iter(waiting), None))
-            if found is not None:
-                found[1].started = True
+            waiting.sort(key=lambda one: one[1].deadline < now)
+            found, room = dict(waiting[:1]), _TOGETHER_CHARACTERS
+            for asked, question in waiting[:_TOGETHER]:
+                room -= len(asked)
+                if room >= 0:
+                    found[asked] = question
+            for question in found.values():
+                question.started = True
         return found
 
     def _may_be_asked(self, digest: str) -> bool:

@@ -31,6 +31,9 @@ class EmbeddedEncoder:
         try:
             self._model = USE(threads=1)
             self._model.encode(["load"])
+            # It would set the number of BLAS threads before each text and back after it, which takes 0.2 ms. The
+            # gateway has set it for good.
+            self._model._model._threadpool = None  # noqa: SLF001 - the version is pinned
             with np.load(str(files(__package__).joinpath("use_questions.npz"))) as learned:
                 self._down, self._up, self._shift = (
                     learned[name].astype(np.float32) for name in ("down", "up", "shift")

@@ -32,10 +32,12 @@ class HashingEncoder:
         self.name = name
         self.key = f"{name}/{DIMENSION}"
         self.seen: list[str] = []
+        self.batches: list[int] = []
 
     def encode(self, texts: list[str]) -> Vectors:
         """Encode, and note what was asked."""
         self.seen.extend(texts)
+        self.batches.append(len(texts))
         rows = [self._vector(text) for text in texts]
         return np.stack(rows) if rows else np.zeros((0, DIMENSION), dtype=np.float32)
 

@@ -135,6 +135,28 @@ def test_questions_that_are_waited_for_come_first(monkeypatch: pytest.MonkeyPatc
     assert encoder.seen == ["slow", "fresh", "late"]
 
 
+def test_short_questions_that_wait_are_encoded_together() -> None:
+    """While one is encoded others come: they are taken at one go, as far as they are short."""
+    encoder = GatedEncoder(stops=lambda asked: asked == "slow")
+    with _embedder(encoder) as embedder:
+        embedder.begin(["slow"], soon())
+        assert encoder.reached.wait(60)
+        begun = [embedder.begin([asked], soon())[0] for asked in ("one", "two", "long " * 100, "three", "four", "five")]
+        encoder.gate.set()
+        for job in begun:
+            job.result(60)
+    assert encoder.batches == [1, 2, 1, 3]
+
+
+def test_a_refused_question_keeps_back_no_other() -> None:
+    """What the encoder does not take costs the others that came with it nothing, and is told once."""
+    encoder, told = BreakingEncoder("bad"), list[BaseException]()
+    with _embedder(encoder) as embedder:
+        embedder.on_failed = told.append
+        assert embedder.questions(["bad", "one", "two"], soon()).keys() == {"one", "two"}
+    assert {str(error) for error in told} == {"out of order"}
+
+
 def test_a_text_of_a_history_becomes_urgent() -> None:
     """What waits behind a list of tools comes at once when it is the question of another request."""
     encoder = GatedEncoder(stops=lambda asked: asked.startswith("tool"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,8 @@ def test_documents_are_as_the_model_gives_them(monkeypatch: pytest.MonkeyPatch) 
     rows = np.eye(2, use.DIMENSION, dtype=np.float32)
 
     class Given:
+        _model = SimpleNamespace()
+
         def __init__(self, *, threads: int) -> None:
             assert threads == 1
 
@@ -109,6 +113,8 @@ def test_not_a_number_is_an_encoder_error(monkeypatch: pytest.MonkeyPatch) -> No
     """A vector that is not finite never leaves the encoder."""
 
     class Broken:
+        _model = SimpleNamespace()
+
         def __init__(self, *, threads: int) -> None:
             assert threads == 1
 
@@ -124,6 +130,8 @@ def test_failure_of_the_model_is_an_encoder_error(embedded: EmbeddedEncoder, mon
     """Whatever the package raises is told in the core's words."""
 
     class Broken:
+        _model = SimpleNamespace()
+
         def encode(self, texts: list[str]) -> Vectors:
             raise IndexError(f"{len(texts)} texts are too many")
 
