@@ -29,6 +29,9 @@ from app.telemetry.metrics import Pool
 _NOT_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _MAX_HEADERS = 1_000
 
+# At a time. What was read and not yet passed on waits in memory: a client that does not read has a few of these.
+_READ_BYTES = 65_536
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -66,6 +69,8 @@ class _Response(aiohttp.ClientResponse):
         self.lost = connection.protocol.closed if connection.protocol is not None else None
         if self.lost is not None:
             self.lost.add_done_callback(_seen)
+        if hasattr(connection.transport, "max_size"):  # asyncio's, without TLS
+            connection.transport.max_size = _READ_BYTES
         return await super().start(connection)
 
     def limit_silence(self, seconds: float | None) -> None:
@@ -126,6 +131,7 @@ class Transport:
             timeout=aiohttp.ClientTimeout(total=None, connect=timeouts.connect_s),
             skip_auto_headers=_NOT_ADDED,
             auto_decompress=False,
+            read_bufsize=_READ_BYTES // 2,
             trust_env=False,
             max_line_size=max_header_bytes,
             max_field_size=max_header_bytes,
