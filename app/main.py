@@ -6,13 +6,12 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.routing import Router as Routes
 from starlette.types import Receive, Scope, Send
 from threadpoolctl import threadpool_limits
 
@@ -91,7 +90,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.router.routes.extend(app.data_plane.routes)
     app.include_router(admin.admin)
     app.include_router(admin.probes)
     app.add_exception_handler(GatewayError, _on_gateway_error)
@@ -104,13 +102,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 class _Application(FastAPI):
     """FastAPI, past which the data plane's requests go: its middlewares take 60 µs and do nothing for them."""
 
-    def __init__(self, **options: Any) -> None:
-        self.data_plane = Routes(gateway.routes(), redirect_slashes=False)
-        super().__init__(**options)
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
-            await self.data_plane(scope, receive, send)
+        if scope["type"] == "http" and scope["path"].startswith(gateway.BELOW):
+            await gateway.answer(scope, receive, send)
         else:
             await super().__call__(scope, receive, send)
 

@@ -7,6 +7,7 @@ from app.errors import BadRequest
 from app.routing import Options
 
 PREFIX = b"x-toolfunnel-"
+_NONE = Options()
 
 
 def read(headers: Headers) -> Options:
@@ -16,6 +17,8 @@ def read(headers: Headers) -> Options:
         BadRequest: One of them cannot be read.
     """
     values = {name: _text(value) for name, value in headers if name.startswith(PREFIX)}
+    if not values:
+        return _NONE
     mode = values.get(b"x-toolfunnel-tools", "auto").lower()
     if mode not in ("auto", "off"):
         raise BadRequest("x-toolfunnel-tools is 'auto' or 'off'")

@@ -79,15 +79,16 @@ def create_app() -> ASGIApp:
     app = main.create_app()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+
         async def but_failures(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
                 lifecycle.obey_signals(scope["state"]["reload"])
             if message["type"] != "lifespan.startup.failed":  # holds the traceback; the error itself comes after it
                 await send(message)
 
-        if scope["type"] != "lifespan":
-            await app(scope, receive, send)
-            return
         try:
             await app(scope, receive, but_failures)
         except (GatewayError, RouterError) as error:

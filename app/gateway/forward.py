@@ -125,7 +125,7 @@ class Upstream:
         return self._transport
 
     def _target(self, path: bytes, query: bytes) -> bytes:
-        if any(part in (b".", b"..") for part in unquote_to_bytes(path).replace(b"\\", b"/").split(b"/")):
+        if _leaves(path):
             raise BadRequest("The path holds '.' or '..' segments.")
         target = self._path + path.removeprefix(_MOUNT)
         return target + b"?" + query if query else target
@@ -153,6 +153,13 @@ class Upstream:
         if self._settings.credentials is not Credentials.MANAGED:
             return None
         return self._settings.api_key.get_secret_value().encode() if self._settings.api_key is not None else b""
+
+
+def _leaves(path: bytes) -> bool:
+    """Tell whether a path holds '.' or '..' segments, however they are written."""
+    if b"." not in path and b"%" not in path:
+        return False
+    return any(part in (b".", b"..") for part in unquote_to_bytes(path).replace(b"\\", b"/").split(b"/"))
 
 
 def connection_named(headers: Headers) -> frozenset[bytes]:

@@ -69,8 +69,9 @@ class _Response(aiohttp.ClientResponse):
         self.lost = connection.protocol.closed if connection.protocol is not None else None
         if self.lost is not None:
             self.lost.add_done_callback(_seen)
-        if hasattr(connection.transport, "max_size"):  # asyncio's, without TLS
-            connection.transport.max_size = _READ_BYTES
+        transport = connection.transport
+        if transport is not None and hasattr(transport, "max_size"):  # asyncio's, without TLS
+            transport.max_size = _READ_BYTES
         return await super().start(connection)
 
     def limit_silence(self, seconds: float | None) -> None:

@@ -25,8 +25,6 @@ OPEN = {
     "/metrics",
     "/admin/docs",  # what the API looks like is no secret
     "/admin/openapi.json",
-    "/v1/chat/completions",  # callers have keys of their own
-    "/v1/{path:path}",
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import uvicorn
 import xxhash
 from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from app.gateway import endpoints
 from app.gateway.flow import Gateway
@@ -76,7 +77,7 @@ def serve(router: Router, provider: str, directory: Path, budget_ms: float = 400
         routing.close()
         await registry.close()
 
-    with _running(Starlette(routes=endpoints.routes(), lifespan=lifespan)) as port:
+    with _running(Starlette(routes=[Mount("", endpoints.answer)], lifespan=lifespan)) as port:
         yield f"http://127.0.0.1:{port}/v1"
 
 
