@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from enum import Enum, auto
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import structlog
@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.edge import head
+from app.edge.outlet import Outlet
 from app.edge.watch import Watch
 from app.errors import (
     BadRequest,
@@ -83,7 +84,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or get ready to send the client away where there are too many."""
-        super().connection_made(transport)  # type: ignore[arg-type]
+        super().connection_made(cast("asyncio.Transport", Outlet(cast("asyncio.Transport", transport), self.loop)))
         if _LOWAT is not None:
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _LOWAT, _UNSENT_BYTES)
         self._owed_since = self._checked_at = self._taken_at = self.loop.time()
