@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -18,6 +19,7 @@ _ROUTE_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 _ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _LOOK_S = 0.1
+_LOOKS_A_SECOND = 10
 _Among = Literal["livesum", "livemax"]
 _KEPT_TIMINGS = 10_000
 _NOT_ROUTED = ("off", "refused")  # they took no time and had no tools: counting them would flatter the figures
@@ -96,6 +98,7 @@ class Telemetry:
         self._in_flight = gauge("in_flight", "Requests below /v1 now")
         self._connections = gauge("upstream_connections", "Connections to the provider now", "state")
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
+        self._tasks = gauge("tasks", "Tasks of the event loop, once a second")
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
         self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
         self._pending = gauge("catalog_pending_tools", "Tools still without a vector", among="livemax")
@@ -144,7 +147,7 @@ class Telemetry:
 
     async def watch(self, pool: Callable[[], Pool]) -> None:
         """Look at the event loop and at the connections, for good."""
-        while True:
+        for look in count():
             began = time.monotonic()
             await asyncio.sleep(_LOOK_S)
             self._lag.observe(max(0.0, time.monotonic() - began - _LOOK_S))
@@ -152,6 +155,8 @@ class Telemetry:
             self._connections.labels("busy").set(busy)
             self._connections.labels("idle").set(idle)
             self._waiting.set(waiting)
+            if look % _LOOKS_A_SECOND == 0:
+                self._tasks.set(len(asyncio.all_tasks()))
 
     def count_failure(self, code: str) -> None:
         """Add an error of a request that was not one to route."""

@@ -162,6 +162,7 @@ class Chaos:
     connections: int = 0
     port: int = 0
     _attempts: Counter[str] = field(default_factory=Counter)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def base_url(self) -> str:
@@ -184,6 +185,15 @@ class Chaos:
             assert time.monotonic() < deadline, f"{len(self.records)} of {count} requests came"
             time.sleep(_STEP_S)
         return self.records
+
+    def hang_up(self) -> None:
+        """Close every connection."""
+
+        def close() -> None:
+            for writer in self._writers:
+                writer.close()
+
+        self._loop.call_soon_threadsafe(close)
 
     async def listen(self, port: int = 0) -> asyncio.Server:
         """Listen on a port of the loopback address."""
@@ -221,6 +231,7 @@ class Chaos:
         self.connections += 1
         self.open += 1
         number, seen = self.connections, list[Record]()
+        self._writers.add(writer)
         try:
             while True:
                 seen.append(await self._request(reader, number))
@@ -230,6 +241,7 @@ class Chaos:
             pass
         finally:
             self.open -= 1
+            self._writers.discard(writer)
             for record in seen:
                 record.closed_at = record.closed_at or time.monotonic()
             writer.close()

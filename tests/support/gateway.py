@@ -46,7 +46,7 @@ class GatewayProcess:
     admin_key: str = ""
 
     @classmethod
-    def start(cls, directory: Path, settings: Mapping[str, str] | None = None) -> Self:
+    def start(cls, directory: Path, settings: Mapping[str, str] | None = None, *, workers: int = 1) -> Self:
         """Start a server in an empty directory and wait until it is ready.
 
         Without other settings its registry is a new SQLite file in that directory.
@@ -64,7 +64,7 @@ class GatewayProcess:
         directory.mkdir(parents=True, exist_ok=True)
         with (directory / "log").open("wb") as log:
             process = subprocess.Popen(
-                _command(),
+                [*_command(), "--workers", str(workers)],
                 cwd=directory,
                 env=environment(values),
                 stdin=subprocess.DEVNULL,
@@ -74,6 +74,7 @@ class GatewayProcess:
         running = cls(process, port, directory, values.get("ADMIN__KEY", ""))
         try:
             running.wait_ready(_START_S)
+            running.wait_started(workers, _START_S)
         except BaseException:
             running.stop()
             raise
@@ -135,6 +136,17 @@ class GatewayProcess:
                     return
             except httpx.TransportError:
                 pass
+            time.sleep(_STEP_S)
+
+    def wait_started(self, workers: int, seconds: float) -> None:
+        """Wait until so many processes have said that they serve.
+
+        Raises:
+            AssertionError: The time is over.
+        """
+        deadline = time.monotonic() + seconds
+        while self.log.count("ready to serve") < workers:
+            assert time.monotonic() < deadline, f"not all workers are ready:\n{self.log}"
             time.sleep(_STEP_S)
 
     def stop(self) -> None:
