@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from threadpoolctl import threadpool_limits
 
@@ -233,12 +234,21 @@ def _on_validation_error(_: Request, error: Exception) -> Response:
     return _answer(text, answer_for(BadRequest()))
 
 
-def _on_http_error(_: Request, error: Exception) -> Response:
+def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
     answer = _answer(str(error.detail), Answer(error.status_code, "invalid_request_error", code))
     answer.headers.update(error.headers or {})
+    if error.status_code == 405:  # each route knows its own method only
+        answer.headers["allow"] = ", ".join(sorted(_methods(request)))
     return answer
+
+
+def _methods(request: Request) -> set[str]:
+    """Give the methods of all routes of a path."""
+    app: FastAPI = request.app
+    routes = (route for route in app.routes if isinstance(route, Route))
+    return {method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods or ()}
 
 
 def _on_bug(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged by the server

@@ -15,7 +15,7 @@ from tests.support import sockets, tools
 
 _PATIENCE_S = 30.0
 _QUESTIONS = ("list exams", "share a contract with a colleague", "heat the home", "你好", "archive the invoice of May")
-_OWN = tools.distinct(40, prefix="own_")
+_OWN = [tools.distinct(40, prefix=f"own{number}_") for number in range(8)]
 _BROKEN = "broken"
 _LEFT = "left"
 
@@ -46,9 +46,10 @@ class Kind:
     def body(self, chance: random.Random) -> bytes:
         """Write the request's body."""
         value = question(self.scenario, stream=self.stream)
-        value["messages"] = [tools.user(chance.choice(_QUESTIONS))]
+        said = chance.choice(_QUESTIONS)
+        value["messages"] = [tools.user(said if chance.random() < 0.5 else f"{said} of {chance.randrange(10**6)}")]
         if self.own:
-            value["tools"] = chance.sample(_OWN, 30) if chance.random() < 0.1 else _OWN
+            value["tools"] = chance.choice(_OWN)
         return tools.encoded(value)
 
     def written(self, chance: random.Random) -> bytes:

@@ -1,6 +1,6 @@
 """100,000 requests mixed from success, errors and disconnects: what is left in the gateway afterwards?
 
-`python -m tests.load.soak --count 100000 --workers 1`. The start is what the server holds at rest after the first 5,000
+`python -m tests.load.soak --count 100000 --workers 1`. The start is what the server holds at rest after the first 10,000
 requests of the same mix; the end, what it holds at rest after the last.
 """
 
@@ -24,8 +24,8 @@ from tests.load.figures import Held, Lag, at_rest
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
 
-CLIENTS = 32
-WARM_UP = 5_000
+CLIENTS = 16
+WARM_UP = 10_000
 _LOOK_EVERY = 10_000
 GROWTH = 0.05
 SPARE = 2
