@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import lifecycle
 from app.edge.connection import Connection
+from app.edge.turns import Turns
 from app.edge.watch import Watch
 from app.errors import GatewayError
 from app.lifecycle import ENDED_AT_ONCE, Workers
@@ -76,10 +77,12 @@ def create_app() -> ASGIApp:
     from app import main  # noqa: PLC0415 - the web framework takes half a second: only who serves waits for it
 
     lifecycle.ignore_hangup()
-    app = main.create_app()
+    app, turns = main.create_app(), Turns()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
+            if scope["path"].startswith("/v1/"):  # probes and the admin API need not wait for anybody
+                await turns.wait()
             await app(scope, receive, send)
             return
 
