@@ -248,7 +248,9 @@ def _methods(request: Request) -> set[str]:
     """Give the methods of all routes of a path."""
     app: FastAPI = request.app
     routes = (route for route in app.routes if isinstance(route, Route))
-    return {method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods or ()}
+    return {
+        method for route in routes if route.path_regex.match(request.scope["path"]) for method in route.methods or ()
+    }
 
 
 def _on_bug(_: Request, error: Exception) -> Response:  # noqa: ARG001 - logged by the server

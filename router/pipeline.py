@@ -276,7 +276,9 @@ class _Run:
         running.update(repr((self.request.owner, self.request.floor)).encode())
         keys = []
         for turn in self.turns:
-            running.update(repr(turn.text).encode())  # repr: no text can pass for the end of itself
+            said = turn.text.encode("utf-8", "surrogatepass")
+            running.update(b"%d:" % len(said))  # its length: no text can pass for the end of itself
+            running.update(said)
             keys.append(running.digest())
             running.update(repr(turn.calls).encode())
         return keys

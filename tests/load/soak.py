@@ -1,7 +1,8 @@
 """100,000 requests mixed from success, errors and disconnects: what is left in the gateway afterwards?
 
-`python -m tests.load.soak --count 100000 --workers 1`. The start is what the server holds at rest after the first 10,000
-requests of the same mix; the end, what it holds at rest after the last.
+`python -m tests.load.soak --count 100000 --workers 1`. First come 25,000 questions that are all different, so that what
+the gateway remembers of questions and conversations is as full as it gets, and 5,000 requests of the mix. The start is
+what it holds at rest then; the end, what it holds at rest after the last request.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -25,8 +26,11 @@ from tests.support import tools
 from tests.support.gateway import GatewayProcess
 
 CLIENTS = 16
-WARM_UP = 10_000
+FILL = 25_000
+WARM_UP = 5_000
+NOVEL = 0.5
 _LOOK_EVERY = 10_000
+_AT_A_TIME = 2_000
 GROWTH = 0.05
 SPARE = 2
 LAG_S = 0.05
@@ -84,14 +88,25 @@ def served(workers: int, **settings: str) -> Iterator[tuple[GatewayProcess, Chao
             chaos.stop()
 
 
-def soak(gateway: GatewayProcess, chaos: Chaos, *, count: int, warm_up: int = WARM_UP, show: bool = False) -> Result:
-    """Ask `warm_up` requests, look, ask `count`, look again."""
-    wanted = mix.kinds(warm_up + count)
-    unexpected = _asked(gateway, chaos, islice(wanted, warm_up))
-    start, late, began, spent = at_rest(gateway, chaos), Lag.of(gateway), time.monotonic(), 0.0
+def soak(
+    gateway: GatewayProcess,
+    chaos: Chaos,
+    *,
+    count: int,
+    warm_up: int = WARM_UP,
+    fill: int = 0,
+    novel: float = NOVEL,
+    groups: mix.Groups = mix.ALL,
+    show: bool = False,
+) -> Result:
+    """Ask `fill` and `warm_up` requests, look, ask `count`, look again."""
+    _asked(gateway, chaos, [mix.Kind()] * fill, 1.0)
+    wanted = mix.kinds(warm_up + count, groups)
+    unexpected = _asked(gateway, chaos, islice(wanted, warm_up), novel)
+    start, late, spent = at_rest(gateway, chaos), Lag.of(gateway), 0.0
     for asked in range(0, count, _LOOK_EVERY):
         began = time.monotonic()
-        unexpected += _asked(gateway, chaos, islice(wanted, min(_LOOK_EVERY, count - asked)))
+        unexpected += _asked(gateway, chaos, islice(wanted, min(_LOOK_EVERY, count - asked)), novel)
         spent += time.monotonic() - began
         if show:
             sys.stdout.write(f"  {asked + _LOOK_EVERY}: {Held.by(gateway)}\n")
@@ -100,9 +115,12 @@ def soak(gateway: GatewayProcess, chaos: Chaos, *, count: int, warm_up: int = WA
     return Result(count, spent, start, at_rest(gateway, chaos), lag, unexpected)
 
 
-def _asked(gateway: GatewayProcess, chaos: Chaos, wanted: Iterator[mix.Kind]) -> list[str]:
-    _, unexpected = asyncio.run(mix.run(gateway.port, CLIENTS, wanted))
-    chaos.reset()  # it keeps what came
+def _asked(gateway: GatewayProcess, chaos: Chaos, wanted: Iterable[mix.Kind], novel: float) -> list[str]:
+    unexpected: list[str] = []
+    every = iter(wanted)
+    while some := list(islice(every, _AT_A_TIME)):
+        unexpected += asyncio.run(mix.run(gateway.port, CLIENTS, some, novel))
+        chaos.reset()  # it keeps what came
     return unexpected
 
 
@@ -112,7 +130,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
     with served(arguments.workers) as (gateway, chaos):
-        result = soak(gateway, chaos, count=arguments.count, show=True)
+        result = soak(gateway, chaos, count=arguments.count, fill=FILL, show=True)
     sys.stdout.write(f"{arguments.workers} worker(s): {result}")
     sys.stdout.writelines(f"  {fault}\n" for fault in result.faults)
     sys.exit(bool(result.faults) or result.lag.at_most(0.99) > LAG_S)
