@@ -120,6 +120,7 @@ class Upstream:
                     connect_s=self._settings.connect_timeout_s,
                     first_byte_s=self._settings.first_byte_timeout_s,
                     idle_s=self._settings.idle_timeout_s,
+                    vanished_s=self._settings.vanished_timeout_s,
                 ),
             )
         return self._transport

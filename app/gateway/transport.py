@@ -8,14 +8,17 @@ keeps cookies across callers or adds headers; the request target goes out exactl
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, cast
 
 import aiohttp
 import httpx
+from aiohttp import AddrInfoType
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
@@ -37,12 +40,16 @@ _READ_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """What is waited for, in seconds: a free connection, a new one, an answer's headers, its next byte."""
+    """What is waited for, in seconds: a free connection, a new one, an answer's headers, its next byte.
+
+    `vanished_s`: the other side's acknowledgement of anything at all.
+    """
 
     pool_s: float
     connect_s: float
     first_byte_s: float | None
     idle_s: float | None
+    vanished_s: float
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -127,7 +134,9 @@ class Transport:
         self._max_header_bytes = max_header_bytes
         self._places = asyncio.Semaphore(max_connections)
         self._waiting = 0
-        self._connector = _Connector(limit=0, keepalive_timeout=30.0)
+        self._connector = _Connector(
+            limit=0, keepalive_timeout=30.0, socket_factory=partial(_socket, timeouts.vanished_s)
+        )
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -184,7 +193,7 @@ class Transport:
         sent = CIMultiDict((_text(name), _text(value)) for name, value in headers)
         if isinstance(body, bytes) and len(body) > _SLICE_BYTES:
             sent["Content-Length"] = str(len(body))
-        with _translated():
+        with _translated(), self._looked_up_anew():
             async with _Clock(self._timeouts.first_byte_s) as clock:
                 answer = await self._session.request(
                     method,
@@ -194,6 +203,15 @@ class Transport:
                     allow_redirects=False,
                 )
         return cast("_Response", answer)
+
+    @contextmanager
+    def _looked_up_anew(self) -> Iterator[None]:
+        """Forget where a name points to when no connection could be opened: the provider may have moved."""
+        try:
+            yield
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            self._connector.clear_dns_cache()
+            raise
 
     @property
     def pool(self) -> Pool:
@@ -272,6 +290,25 @@ class _Body:
         if self._places is not None:
             self._places.release()
             self._places = None
+
+
+def _socket(vanished_s: float, address: AddrInfoType) -> socket.socket:
+    """Make a socket that notices when the other side's machine is gone: by itself it asks after two hours."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    probe_s = max(1, round(vanished_s / 4))
+    options = {
+        "TCP_KEEPIDLE": probe_s,
+        "TCP_KEEPINTVL": probe_s,
+        "TCP_KEEPCNT": 3,
+        "TCP_USER_TIMEOUT": round(vanished_s * 1e3),
+    }
+    for name, value in options.items():
+        if (option := getattr(socket, name, None)) is not None:  # each system has some of them
+            made.setsockopt(socket.IPPROTO_TCP, option, value)
+    return made
 
 
 def _seen(lost: asyncio.Future[None]) -> None:

@@ -21,6 +21,8 @@ from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
 from app.settings.server import ServerSettings as ServerSettings
+from app.settings.upstream import Credentials as Credentials
+from app.settings.upstream import UpstreamSettings as UpstreamSettings
 from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"
@@ -29,66 +31,11 @@ FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks for it 
 DEFAULT_FILE = Path("config.yaml")
 
 
-class Credentials(StrEnum):
-    """Whose key the provider sees: the caller's own, or the one of this server."""
-
-    PASSTHROUGH = "passthrough"
-    MANAGED = "managed"
-
-
 class LogFormat(StrEnum):
     """How log lines look."""
 
     CONSOLE = "console"
     JSON = "json"
-
-
-class UpstreamSettings(_Section):
-    """`upstream`: the provider."""
-
-    base_url: str = Field(
-        "",
-        description="The provider's OpenAI-compatible base URL, usually ending in /v1. "
-        "What follows /v1 in a request is appended to it.",
-    )
-    api_key: Secret | None = Field(None, description="The provider's key, used in managed mode.")
-    credentials: Credentials = Field(
-        Credentials.PASSTHROUGH,
-        description="passthrough: the caller's own key is forwarded. managed: callers show a key of callers.keys and "
-        "the provider sees upstream.api_key.",
-    )
-    connect_timeout_s: float = Field(
-        5.0, gt=0, description="Seconds to open a connection to the provider: name, TCP and TLS."
-    )
-    first_byte_timeout_s: float | None = Field(
-        600.0,
-        gt=0,
-        description="Seconds from a request to the headers of its answer; then it is answered 504. "
-        "null waits for the caller.",
-    )
-    idle_timeout_s: float | None = Field(
-        600.0,
-        gt=0,
-        description="Seconds without a byte of an answer that has begun; then it is broken off. "
-        "null waits for the caller.",
-    )
-    max_connections: int = Field(
-        1000, ge=1, description="Connections to the provider that may be in use at once, in each worker."
-    )
-    pool_timeout_s: float = Field(
-        1.0, ge=0, description="Seconds that a request waits for one of them before it is answered 503."
-    )
-    max_header_bytes: int = Field(
-        256 * 2**10, ge=8192, description="Largest headers of an answer; one with larger ones is answered 502."
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> UpstreamSettings:
-        if self.base_url:
-            check_base_url(self.base_url)
-        if self.credentials is Credentials.MANAGED and self.base_url and self.api_key is None:
-            raise ValueError("credentials: managed needs upstream.api_key, the key that the provider is shown")
-        return self
 
 
 class AdminSettings(_Section):

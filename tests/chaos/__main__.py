@@ -25,8 +25,8 @@ def main() -> None:
 
 
 async def _serve(port: int) -> None:
-    chaos = Chaos(SCENARIOS)
-    server = await chaos.listen(port)
+    chaos = Chaos(SCENARIOS, port=port)
+    server = await chaos.listen()
     sys.stdout.write(f"base_url: {chaos.base_url}\n")
     sys.stdout.flush()
     await server.serve_forever()

@@ -154,20 +154,24 @@ Play = Callable[[Line], Coroutine[Any, Any, None]]
 
 @dataclass
 class Chaos:
-    """The provider. `records` came since the last `reset()`; `open` are the connections open now."""
+    """The provider. `records` came since the last `reset()`; `open` are the connections open now.
+
+    Port 0 becomes a free one.
+    """
 
     plays: Mapping[str, Play]
     records: list[Record] = field(default_factory=list)
     open: int = 0
     connections: int = 0
     port: int = 0
+    host: str = "127.0.0.1"
     _attempts: Counter[str] = field(default_factory=Counter)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def base_url(self) -> str:
         """What to configure as the provider's base URL."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"http://{self.host}:{self.port}/v1"
 
     def reset(self) -> None:
         """Forget what came."""
@@ -195,9 +199,9 @@ class Chaos:
 
         self._loop.call_soon_threadsafe(close)
 
-    async def listen(self, port: int = 0) -> asyncio.Server:
-        """Listen on a port of the loopback address."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", port, backlog=2048, limit=_MAX_HEAD_BYTES)
+    async def listen(self) -> asyncio.Server:
+        """Listen on its port of its loopback address."""
+        server = await asyncio.start_server(self._serve, self.host, self.port, backlog=2048, limit=_MAX_HEAD_BYTES)
         self.port = server.sockets[0].getsockname()[1]
         return server
 
@@ -211,7 +215,9 @@ class Chaos:
         return self
 
     def stop(self) -> None:
-        """Close everything."""
+        """Close everything, once."""
+        if self._loop.is_closed():
+            return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_PATIENCE_S)
 

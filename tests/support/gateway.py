@@ -46,10 +46,13 @@ class GatewayProcess:
     admin_key: str = ""
 
     @classmethod
-    def start(cls, directory: Path, settings: Mapping[str, str] | None = None, *, workers: int = 1) -> Self:
+    def start(
+        cls, directory: Path, settings: Mapping[str, str] | None = None, *, workers: int = 1, **variables: str
+    ) -> Self:
         """Start a server in an empty directory and wait until it is ready.
 
-        Without other settings its registry is a new SQLite file in that directory.
+        Without other settings its registry is a new SQLite file in that directory. `variables`: further ones of its
+        environment.
 
         Raises:
             AssertionError: It ended, or was not ready in time; the text holds its log.
@@ -66,7 +69,7 @@ class GatewayProcess:
             process = subprocess.Popen(
                 [*_command(), "--workers", str(workers)],
                 cwd=directory,
-                env=environment(values),
+                env=environment(values) | variables,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
