@@ -81,6 +81,21 @@ CLIENTS ?= 1000
 crowd: setup ## measure what slow, stalled and leaving clients cost; docs/reliability.md (2 minutes, CLIENTS=1000)
 	ulimit -n $$(ulimit -H -n) && $(BIN)/python -m tests.edge.crowd $(CLIENTS)
 
+REQUESTS ?= 100000
+
+.PHONY: soak
+soak: setup ## send 100,000 answers, errors and disconnects to one worker and to two, then too much (REQUESTS=; 15 minutes)
+	$(BIN)/python -m tests.load.soak --count $(REQUESTS)
+	$(BIN)/python -m tests.load.soak --count $(REQUESTS) --workers 2
+	$(BIN)/python -m tests.load.streams
+	$(BIN)/python -m tests.load.overload
+
+EXAMPLES ?= 400
+
+.PHONY: fuzz-admin
+fuzz-admin: setup ## ask the admin API what its OpenAPI document allows and what not, 400 times each (EXAMPLES=; 15 minutes)
+	$(BIN)/python -m tests.admin.fuzz --examples $(EXAMPLES)
+
 SETS ?= ../shared/data
 
 .PHONY: fit

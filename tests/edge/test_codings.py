@@ -121,6 +121,19 @@ def test_b13_c30_a_bomb_is_a_413_and_costs_no_memory(
     assert upstream.requests == []
 
 
+def test_c30_ten_gigabytes_in_a_third_of_a_megabyte_are_a_413(bare_gateway: GatewayProcess, upstream: Upstream) -> None:
+    """A zstd frame of 81,920 blocks that each say "128 KiB of the same byte" is given up after 64 MiB."""
+    blocks = 10 * 2**30 // 2**17
+    block = (2**17 << 3 | 1 << 1).to_bytes(3, "little") + b" "
+    packed = bytes.fromhex("28b52ffd0058") + block * (blocks - 1) + (2**17 << 3 | 3).to_bytes(3, "little") + b" "
+    server = psutil.Process(bare_gateway.pid)
+    before = server.memory_info().rss
+    answer = bare_gateway.post(packed, content_encoding="zstd")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")
+    assert server.memory_info().rss - before < 100 * MIB
+    assert upstream.requests == []
+
+
 def test_c30_a_bomb_passes_where_routing_is_off(bare_gateway: GatewayProcess, upstream: Upstream) -> None:
     """Nobody unpacks what nobody reads."""
     packed = gzip.compress(json.dumps({"messages": []}).encode() + b" " * BOMB)

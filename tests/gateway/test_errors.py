@@ -49,13 +49,15 @@ def test_e01_e08_an_error_of_the_provider_is_relayed(
 def test_e08_the_line_of_a_400_maps_the_tools_to_the_clients(
     stocked_gateway: GatewayProcess, upstream: Upstream
 ) -> None:
-    """For each tool sent, the line holds its place in the client's list, null for the catalogue's; and no name."""
-    upstream.respond_with(json_answer({"error": {"message": "tools[3] is bad"}}, 400))
+    """The error is relayed as it is; for each tool sent the line holds its place in the client's list, and no name."""
+    refusal = json_answer({"error": {"message": "tools[3] is bad"}}, 400)
+    upstream.respond_with(refusal)
     own = [tools.function(f"mine_{tools.name_of(tool)}", "Exams.") for tool in tools.distinct(40)]
     answer = stocked_gateway.post(tools.chat("list exams", tools=own))
     names = [tools.name_of(tool) for tool in own]
     places = [names.index(name) if name in names else None for name in upstream.last.tool_names]
     assert len({*places}) > 1
+    assert (answer.status_code, answer.content) == (400, refusal.body)
     line = line_of(stocked_gateway, answer.headers["x-request-id"])
     assert line["origins"] == places
     assert not any(name in str(line) for name in upstream.last.tool_names)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.conftest import MakeClient
@@ -217,11 +219,21 @@ def test_c28_what_cannot_be_read_passes_untouched(
 
 
 def test_c31_a_body_of_sixty_megabytes_passes(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:
-    """A huge picture in a message arrives whole."""
+    """A huge picture in a message arrives whole, and costs the gateway no more than four times its size."""
+    process = psutil.Process(stocked_gateway.pid)
+    before = process.memory_info().rss
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5", encoding="ascii")  # forget the highest so far
     url = "data:image/png;base64," + "A" * 60_000_000
     body = tools.chat([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}])
     assert stocked_gateway.post(body).status_code == 200
     assert upstream.last.json()["messages"] == body["messages"]
+    assert highest(process.pid) - before < 4 * 60_000_000
+
+
+def highest(pid: int) -> int:
+    """Give the most memory that a process had."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def test_c36_a_glm_request_with_tools_keeps_some(bare_gateway: GatewayProcess, upstream: Upstream) -> None:
@@ -238,6 +250,32 @@ def test_c37_a_question_in_another_language_finds_the_tool(
     """A Chinese or Japanese question finds a tool that is described in English."""
     assert stocked_gateway.post(tools.chat(text)).status_code == 200
     assert "export_exam" in upstream.last.tool_names
+
+
+CHINESE = {
+    "t1": "把考试成绩导出到电子表格文件",
+    "t2": "预订酒店房间",
+    "t3": "播放一首歌曲",
+    "t4": "查询天气预报",
+    "t5": "翻译一段文字",
+    "t6": "发送电子邮件",
+    "t7": "打开客厅的灯",
+    "t8": "查询股票价格",
+    "t9": "叫一辆出租车",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Export the exam results to a spreadsheet", "t1"), ("Book a hotel room in Kyoto", "t2"), ("Call a taxi", "t9")],
+)
+def test_c37_an_english_question_finds_a_tool_in_chinese(
+    bare_gateway: GatewayProcess, upstream: Upstream, text: str, name: str
+) -> None:
+    """And the reverse: an English question finds a tool that is described in Chinese."""
+    own = [tools.function(key, description) for key, description in CHINESE.items()]
+    bare_gateway.post(tools.chat(text, own), x_toolfunnel_k="3")
+    assert name in upstream.last.tool_names
 
 
 def test_c38_fields_of_every_kind_pass_unchanged(

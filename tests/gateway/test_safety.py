@@ -81,14 +81,19 @@ def test_safety_a_change_is_seen_by_the_next_request(risky_gateway: GatewayProce
 
 
 def test_p11_p12_the_log_holds_nothing_confidential(risky_gateway: GatewayProcess, upstream: Upstream) -> None:
-    """At level debug, whatever happens, no key, question, argument, answer or query is written."""
-    body = tools.encoded(tools.chat([tools.user("SECRET-question"), *tools.called("SECRET-tool")]))
+    """At level debug, whatever happens, no key, question, argument, answer or query is written; the provider gets them."""
+    called = tools.called("SECRET-tool")
+    called[0]["tool_calls"][0]["function"]["arguments"] = '{"a": "SECRET-argument"}'
+    own = [tools.function(f"mine_{number}", "SECRET-description") for number in range(30)]
+    body = tools.encoded(tools.chat([tools.user("SECRET-question"), *called], own))
     keys = [("authorization", "Bearer SECRET-key"), ("api-key", "SECRET-azure"), ("cookie", "SECRET-cookie")]
     upstream.respond_with(sse(b"data: SECRET-answer\n\n"), never())
     for content in (body, body, b'{"SECRET-broken', b'{"messages":[{"role":7,"content":"SECRET-x"}],"tools":[7]}'):
         with RawClient(risky_gateway.port) as client:
             client.send(sockets.request(content, target="/v1/chat/completions?key=SECRET-query", headers=keys))
             upstream.wait_for(1)
+    assert upstream.requests[0].target.endswith("?key=SECRET-query")
+    assert [upstream.requests[0].values(name) for name, _ in keys] == [[value] for _, value in keys]
     risky_gateway.post(body, "/embeddings?key=SECRET-query", authorization="Bearer SECRET-key")
     risky_gateway.post(body, x_toolfunnel_k="SECRET-option")
     assert "SECRET" not in risky_gateway.log

@@ -19,7 +19,6 @@ from tests.support.sockets import RawClient
 
 _KIB = 1024
 MOST_KIB = 150.0
-_QUIET_S = 5
 LIMITS = {"UPSTREAM__MAX_CONNECTIONS": "2000", "SERVER__MAX_REQUESTS": "2000", "UPSTREAM__IDLE_TIMEOUT_S": "600"}
 
 
@@ -28,6 +27,7 @@ class Result:
     """What so many streams took, and what was left of them."""
 
     count: int
+    quiet_s: int
     whole: int
     each_kib: float
     files: int
@@ -35,14 +35,14 @@ class Result:
 
     def __str__(self) -> str:
         return (
-            f"{self.count} streams silent for {_QUIET_S} s: {self.whole} whole, {self.each_kib:.0f} KiB each; "
+            f"{self.count} streams silent for {self.quiet_s} s: {self.whole} whole, {self.each_kib:.0f} KiB each; "
             f"afterwards {self.files:+} files, {self.tasks:+} tasks"
         )
 
 
-def idle(gateway: GatewayProcess, chaos: Chaos, count: int) -> Result:
+def idle(gateway: GatewayProcess, chaos: Chaos, count: int, quiet_s: int) -> Result:
     """Open so many streams that fall silent after an event and a comment, and see whether all arrive whole."""
-    body = tools.encoded(question(f"pings?n=2&ms={_QUIET_S * 1000}", stream=True))
+    body = tools.encoded(question(f"pings?n=2&ms={quiet_s * 1000}", stream=True))
     before = at_rest(gateway, chaos)
     with ExitStack() as stack:
         clients = [stack.enter_context(RawClient(gateway.port)) for _ in range(count)]
@@ -54,18 +54,21 @@ def idle(gateway: GatewayProcess, chaos: Chaos, count: int) -> Result:
         whole = sum(event(0) in client.receive_until(b"0\r\n\r\n") for client in clients)
     after = at_rest(gateway, chaos)
     each_kib = (sum(during.rss_bytes) - sum(before.rss_bytes)) / count / _KIB
-    return Result(count, whole, each_kib, after.files_more_than(before), after.tasks - before.tasks)
+    return Result(count, quiet_s, whole, each_kib, after.files_more_than(before), after.tasks - before.tasks)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.load.streams", description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
-    count, most = parser.parse_args().count, resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    parser.add_argument("--seconds", type=int, default=5)
+    arguments, most = parser.parse_args(), resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with served(1, **LIMITS) as (gateway, chaos):
-        result = idle(gateway, chaos, count)
+        result = idle(gateway, chaos, arguments.count, arguments.seconds)
     sys.stdout.write(f"{result}\n")
-    sys.exit(result.whole != count or result.each_kib > MOST_KIB or abs(result.files) > 2 or abs(result.tasks) > 2)
+    sys.exit(
+        result.whole != arguments.count or result.each_kib > MOST_KIB or abs(result.files) > 2 or abs(result.tasks) > 2
+    )
 
 
 if __name__ == "__main__":
