@@ -9,6 +9,7 @@ import math
 import resource
 import signal
 import socket
+import sys
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from app.edge.watch import Watch
 from app.errors import GatewayError
 from app.lifecycle import ENDED_AT_ONCE, Workers
 from app.settings import Settings, share_figures
+from app.telemetry.sink import unblocked
 from router.errors import RouterError
 
 _SPARE_FILES = 512  # the registry, the log, libraries, connections that are just being refused
@@ -77,6 +79,7 @@ def create_app() -> ASGIApp:
     from app import main  # noqa: PLC0415 - the web framework takes half a second: only who serves waits for it
 
     lifecycle.ignore_hangup()
+    sys.stderr = unblocked(sys.stderr)
     app, turns = main.create_app(), Turns()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:

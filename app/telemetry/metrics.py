@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -99,6 +100,7 @@ class Telemetry:
         self._connections = gauge("upstream_connections", "Connections to the provider now", "state")
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
         self._tasks = gauge("tasks", "Tasks of the event loop, once a second")
+        self._lost = counter("log_lines_lost", "Lines of the log that nobody took")
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
         self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
         self._pending = gauge("catalog_pending_tools", "Tools still without a vector", among="livemax")
@@ -147,6 +149,7 @@ class Telemetry:
 
     async def watch(self, pool: Callable[[], Pool]) -> None:
         """Look at the event loop and at the connections, for good."""
+        lost = 0
         for look in count():
             began = time.monotonic()
             await asyncio.sleep(_LOOK_S)
@@ -157,6 +160,8 @@ class Telemetry:
             self._waiting.set(waiting)
             if look % _LOOKS_A_SECOND == 0:
                 self._tasks.set(len(asyncio.all_tasks()))
+                self._lost.inc((now := getattr(sys.stderr, "lost", lost)) - lost)
+                lost = now
 
     def count_failure(self, code: str) -> None:
         """Add an error of a request that was not one to route."""

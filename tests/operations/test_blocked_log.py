@@ -1,0 +1,74 @@
+"""A log that nobody reads, traces that nobody takes: D10 of docs/reliability.md."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import COMMAND, wait_until
+from tests.conftest import StartGateway
+from tests.support import tools
+from tests.support.gateway import GatewayProcess, environment, free_port
+from tests.support.upstream import Upstream
+
+LOST = "toolfunnel_log_lines_lost_total "
+
+
+@pytest.fixture
+def piped(tmp_path: Path, running_upstream: Upstream) -> Iterator[GatewayProcess]:
+    """A server whose standard error is a pipe."""
+    settings = {"UPSTREAM__BASE_URL": running_upstream.base_url, "LOG__FORMAT": "json"}
+    port = free_port()
+    process = subprocess.Popen(
+        [COMMAND, "serve", "--port", str(port)], cwd=tmp_path, env=environment(settings), stderr=subprocess.PIPE
+    )
+    (tmp_path / "log").touch()
+    gateway = GatewayProcess(process, port, tmp_path)
+    gateway.wait_ready(60)
+    yield gateway
+    gateway.stop()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def test_d10_a_log_that_nobody_reads_holds_up_nobody(piped: GatewayProcess) -> None:
+    """When the pipe is full, requests are answered as ever, lost lines are counted, and what is read later is whole."""
+    assert {piped.post(tools.chat("list exams")).status_code for _ in range(300)} == {200}
+    wait_until(lambda: lost(piped) > 0, 5)
+    read = taken(piped)
+    piped.post(tools.chat("list exams"), x_request_id="after-it-was-read")
+    assert all(line.startswith(b"{") and line.endswith(b"}") for line in read.splitlines())
+    wait_until(lambda: b"after-it-was-read" in taken(piped), 5)
+
+
+def lost(gateway: GatewayProcess) -> float:
+    """Give how many lines were lost."""
+    figures = gateway.admin("GET", "/metrics").text.splitlines()
+    return float(next(line.removeprefix(LOST) for line in figures if line.startswith(LOST)))
+
+
+def taken(gateway: GatewayProcess) -> bytes:
+    """Read what is in the pipe."""
+    assert gateway.process.stderr is not None
+    descriptor = gateway.process.stderr.fileno()
+    os.set_blocking(descriptor, False)
+    pieces = []
+    try:
+        while piece := os.read(descriptor, 65_536):
+            pieces.append(piece)
+    except BlockingIOError:
+        pass
+    return b"".join(pieces)
+
+
+def test_d10_a_collector_that_never_answers_holds_up_nobody(start_gateway: StartGateway, upstream: Upstream) -> None:
+    """Traces that nobody takes cost no request its answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
+        gateway = start_gateway(TRACE__ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces")
+        assert {gateway.post(tools.chat("list exams")).status_code for _ in range(100)} == {200}
+    assert "Traceback" not in gateway.log
