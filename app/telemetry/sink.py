@@ -17,16 +17,13 @@ _ATOMIC_BYTES = 4096  # of a pipe: so much is written whole or not at all
 class Sink(io.TextIOBase):
     """Writes to a pipe what there is room for. `lost`: lines that were not written, or not to their end."""
 
+    encoding = "utf-8"
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._line = ""
         self._torn = False
         self.lost = 0
-
-    @property
-    def encoding(self) -> str:
-        """Give the one that is used."""
-        return "utf-8"
 
     def fileno(self) -> int:
         """Give the descriptor."""

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.support.arrivals import Arrival, wait_for
+
 _PATIENCE_S = 20.0
-_STEP_S = 0.002
 _MAX_HEAD_BYTES = 2**20
 
 
@@ -26,39 +27,16 @@ class Ended(Exception):
     """The scenario has ended the connection, or the peer has."""
 
 
-@dataclass
-class Record:
-    """One request as it came, and what became of its connection. Times are monotonic."""
+@dataclass(kw_only=True)
+class Record(Arrival):
+    """One request as it came, and what became of its connection."""
 
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes
     bytes_in: int
-    connection: int
     attempt: int  # from 1, for each model name
-    arrived_at: float
     stopped_at: float | None = None  # when the scenario stopped sending
-    closed_at: float | None = None  # when the peer closed the connection
     scenario: str = "ok"
     options: dict[str, str] = field(default_factory=dict)
     stream: bool = False
-
-    def values(self, name: str) -> list[str]:
-        """Give every value of a header, in order."""
-        return [value for known, value in self.headers if known.lower() == name]
-
-    def wait_closed(self, seconds: float = _PATIENCE_S) -> float:
-        """Wait for the peer to close the connection; give the time of that.
-
-        Raises:
-            AssertionError: It stays open.
-        """
-        deadline = time.monotonic() + seconds
-        while self.closed_at is None:
-            assert time.monotonic() < deadline, "the connection is still open"
-            time.sleep(_STEP_S)
-        return self.closed_at
 
 
 class Line:
@@ -178,17 +156,9 @@ class Chaos:
         self.records.clear()
         self._attempts.clear()
 
-    def wait_for(self, count: int, seconds: float = _PATIENCE_S) -> list[Record]:
-        """Wait until so many requests have come.
-
-        Raises:
-            AssertionError: They do not come.
-        """
-        deadline = time.monotonic() + seconds
-        while len(self.records) < count:
-            assert time.monotonic() < deadline, f"{len(self.records)} of {count} requests came"
-            time.sleep(_STEP_S)
-        return self.records
+    def wait_for(self, count: int) -> Sequence[Record]:
+        """Wait until so many requests have come."""
+        return wait_for(self.records, count)
 
     def hang_up(self) -> None:
         """Close every connection."""
@@ -273,10 +243,10 @@ class Chaos:
             target,
             headers,
             body,
-            len(head) + len(body),
             number,
-            self._attempts[model],
             time.monotonic(),
+            bytes_in=len(head) + len(body),
+            attempt=self._attempts[model],
             scenario=scenario if model.startswith("chaos/") else "ok",
             options=dict(parse_qsl(options)),
             stream=stream,

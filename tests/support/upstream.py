@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, cast
 
+from tests.support.arrivals import Arrival, wait_for
+
 _PATIENCE_S = 10.0
 _STEP_S = 0.003
 
@@ -59,20 +61,8 @@ class Answer:
 
 
 @dataclass
-class Request:
-    """One request as it came. `closed_at`: when the peer closed the connection it came on (monotonic)."""
-
-    method: str
-    target: str
-    headers: list[tuple[str, str]]
-    body: bytes
-    connection: int
-    arrived_at: float
-    closed_at: float | None = None
-
-    def values(self, name: str) -> list[str]:
-        """Give every value of a header, in order."""
-        return [value for known, value in self.headers if known.lower() == name.lower()]
+class Request(Arrival):
+    """One request as it came."""
 
     def json(self) -> Any:
         """Give the body as a JSON value."""
@@ -84,18 +74,6 @@ class Request:
         body = self.json()
         tools = body.get("tools") or body.get("functions") or []
         return [(tool.get("function") or tool.get("custom") or tool).get("name", "") for tool in tools]
-
-    def wait_closed(self, seconds: float) -> float:
-        """Wait for the peer to close the connection; give the time of that.
-
-        Raises:
-            AssertionError: It stays open.
-        """
-        deadline = time.monotonic() + seconds
-        while self.closed_at is None:
-            assert time.monotonic() < deadline, "the connection is still open"
-            time.sleep(_STEP_S)
-        return self.closed_at
 
 
 Script = Callable[[Request], Answer]
@@ -188,17 +166,9 @@ class Upstream:
         self._queue.clear()
         self._script = completes
 
-    def wait_for(self, count: int, seconds: float = _PATIENCE_S) -> list[Request]:
-        """Wait until so many requests have arrived.
-
-        Raises:
-            AssertionError: They do not come.
-        """
-        deadline = time.monotonic() + seconds
-        while len(self.requests) < count:
-            assert time.monotonic() < deadline, f"{len(self.requests)} of {count} requests came"
-            time.sleep(_STEP_S)
-        return self.requests
+    def wait_for(self, count: int) -> Sequence[Request]:
+        """Wait until so many requests have come."""
+        return wait_for(self.requests, count)
 
     def start(self) -> Upstream:
         """Listen, in a thread."""
