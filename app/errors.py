@@ -138,6 +138,10 @@ class RegistryFull(RegistryError):
     """No room on the disk."""
 
 
+class RegistryAway(RegistryError):
+    """The database cannot be reached now."""
+
+
 class RegistryUnusable(RegistryError):
     """Not a registry, damaged, or written by a newer version."""
 
@@ -179,13 +183,16 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     RegistryError: Answer(500, "api_error", "registry_error"),
     RegistryBusy: Answer(503, "api_error", "registry_busy"),
     RegistryFull: Answer(507, "api_error", "registry_full", retry=False),
+    RegistryAway: Answer(503, "api_error", "registry_away"),
     RegistryUnusable: Answer(503, "api_error", "registry_unusable", retry=False),
     ConfigurationError: Answer(500, "api_error", "configuration_error", retry=False),
 }
 
 
 # Worth another try after a second.
-_PASSING = frozenset({"registry_busy", "too_many_connections", "upstream_busy", "overloaded", "shutting_down"})
+_PASSING = frozenset(
+    {"registry_busy", "registry_away", "too_many_connections", "upstream_busy", "overloaded", "shutting_down"}
+)
 
 
 def answer_for(error: GatewayError) -> Answer:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
+from tests.support.postgres import Postgres
 from tests.support.upstream import Upstream
 
 StartGateway = Callable[..., GatewayProcess]
@@ -26,6 +27,14 @@ def running_upstream() -> Iterator[Upstream]:
     upstream = Upstream().start()
     yield upstream
     upstream.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, for the whole session. Nobody stops it."""
+    server = Postgres.started()
+    yield server
+    server.close()
 
 
 @pytest.fixture

@@ -48,8 +48,10 @@ def from_tool(tool: Tool) -> Row:
     """Give the row of a tool, without its id and times.
 
     Raises:
-        BadRequest: A text of the tool cannot be stored: half a surrogate pair is no Unicode.
+        BadRequest: A text of the tool cannot be stored: it holds half a surrogate pair, or a NUL.
     """
+    if any("\0" in given for given in (tool.name, tool.description, tool.source, *tool.tags)):
+        raise BadRequest(f"{tool.name!a}: a text of this tool holds a NUL")
     row: Row = {
         "name": tool.name,
         "definition": tool.definition,

@@ -28,6 +28,9 @@ metadata = MetaData(
     }
 )
 
+# By code point, whatever the database's own order is.
+NAME = Text().with_variant(Text(collation="C"), "postgresql")
+
 # `id` is the catalogue's order and survives updates; `definition` is the tool object byte for byte. `digest`
 # is of the whole record, `text_digest` (router.text.digest) is the key of its vector, `folded` is what `find`
 # looks in, `revision` the generation that wrote the row last.
@@ -35,7 +38,7 @@ tools = Table(
     "tools",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", NAME, nullable=False, unique=True),
     Column("definition", LargeBinary, nullable=False),
     Column("kind", String(16), nullable=False),
     Column("description", Text, nullable=False),

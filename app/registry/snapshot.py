@@ -219,7 +219,7 @@ class Snapshots:
     async def _follow(self) -> None:
         """Look for changes made by other processes."""
         while True:
-            await asyncio.sleep(self._poll_s)
+            await self._registry.changed(self._poll_s)
             try:
                 await self.refresh()
             except RegistryError as error:

@@ -1,4 +1,4 @@
-"""SQLite: the only module that knows the driver. Paths, engines, transactions, and its errors in our words.
+"""SQLite: the only module that knows the driver. Paths, transactions, and its errors in our words.
 
 A rollback journal and `synchronous=FULL`: what was acknowledged survives a power cut. A transaction that
 writes starts with BEGIN IMMEDIATE, so that no lock is ever upgraded and two writers wait instead of failing.
@@ -7,24 +7,36 @@ Connections are opened for each transaction, so that a file which was replaced o
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    NullPool,
+    Table,
+    create_engine,
+    event,
+    exists,
+    func,
+    select,
+)
+from sqlalchemy.dialects.sqlite import Insert, insert
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from app.errors import BadRequest, RegistryBusy, RegistryError, RegistryFull, RegistryUnusable
 
-# Execution options of a transaction that writes.
-WRITE = {"toolfunnel_write": True}
-
+_WRITE = {"toolfunnel_write": True}  # execution options of a transaction that writes
 _PREFIX = "sqlite:///"
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
@@ -39,6 +51,98 @@ _UNUSABLE = {
 }
 
 
+class SqliteDatabase:
+    """A SQLite file. Its readers are kept out only while a writer commits."""
+
+    def __init__(self, path: Path, busy_timeout_ms: int) -> None:
+        self.path = path
+        self.place = str(path)
+        options: dict[str, Any] = {"poolclass": NullPool, "connect_args": _arguments(busy_timeout_ms)}
+        self.engine = create_async_engine(_url("sqlite+aiosqlite", path, "rw"), **options)
+        self._maker = create_engine(_url("sqlite", path, "rwc"), **options)
+        self._writer = self.engine.execution_options(**_WRITE)
+        _listen(self.engine.sync_engine)
+        _listen(self._maker)
+
+    def prepare(self) -> None:
+        """Make the directory.
+
+        Raises:
+            RegistryUnusable: There can be no writable file here.
+        """
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            family = RegistryFull if error.errno == errno.ENOSPC else RegistryUnusable
+            raise family(
+                f"The registry {path} cannot be made: its directory: {error.strerror}. "
+                "Give this user the right to write there, or set registry.url"
+            ) from error
+        for needed in (path.parent, path):
+            if needed.exists() and not os.access(needed, os.W_OK):
+                raise RegistryUnusable(f"The registry {path} cannot be used: {needed} is not writable for this user")
+        if path.is_dir():
+            raise RegistryUnusable(f"The registry {path} cannot be used: it is a directory. Set registry.url to a file")
+
+    def looking(self) -> AbstractContextManager[Connection]:
+        """Open the file; where there is none it is made."""
+        return self._maker.connect()
+
+    def settle(self) -> None:
+        """Switch a database back that something set to a write-ahead log; the mode is kept in the file."""
+        with closing(self._maker.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA journal_mode = DELETE")
+
+    def migrating(self) -> AbstractContextManager[Connection]:
+        """Begin a transaction that makes tables."""
+        return self._maker.execution_options(**_WRITE).begin()
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn what the driver raises into the gateway's errors."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise _in_our_words(error.orig, self.path) from error
+        except sqlite3.Error as error:
+            raise _in_our_words(error, self.path) from error
+        except UnicodeEncodeError as error:
+            raise BadRequest("a text holds half a surrogate pair") from error
+
+    def reading(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Begin a transaction that reads."""
+        return self.engine.connect()
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Begin a transaction that writes."""
+        return self._writer.begin()
+
+    def insert(self, table: Table) -> Insert:
+        """Give SQLite's own INSERT."""
+        return insert(table)
+
+    def holds(self, words: ColumnElement[str], word: str) -> ColumnElement[bool]:
+        """Tell whether a JSON list of texts holds a text."""
+        member = func.json_each(words).table_valued("value")
+        return exists(select(member.c.value).where(member.c.value == word))
+
+    async def announce(self, connection: AsyncConnection) -> None:
+        """Leave it to the other processes: they look."""
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until the next look."""
+        await asyncio.sleep(seconds)
+
+    async def numbered(self, connection: AsyncConnection, table: Table) -> None:
+        """Leave it to SQLite: it knows the highest number."""
+
+    async def dispose(self) -> None:
+        """Let go of the file."""
+        await self.engine.dispose()
+        self._maker.dispose()
+
+
 def path_of(url: str) -> Path:
     """Give the absolute path of `sqlite:///relative` or `sqlite:////absolute`.
 
@@ -46,72 +150,8 @@ def path_of(url: str) -> Path:
         RegistryUnusable: The URL is another one.
     """
     if not url.startswith(_PREFIX) or url == _PREFIX:
-        raise RegistryUnusable(f"registry.url {url!r} is not of the form sqlite:///path")
+        raise RegistryUnusable(f"registry.url {url!r} is not of the form sqlite:///path or postgresql://host/database")
     return Path(url.removeprefix(_PREFIX)).absolute()
-
-
-def prepare(path: Path) -> None:
-    """Make the directory of a database.
-
-    Raises:
-        RegistryUnusable: There can be no writable file here.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        family = RegistryFull if error.errno == errno.ENOSPC else RegistryUnusable
-        raise family(
-            f"The registry {path} cannot be made: its directory: {error.strerror}. "
-            "Give this user the right to write there, or set registry.url"
-        ) from error
-    for needed in (path.parent, path):
-        if needed.exists() and not os.access(needed, os.W_OK):
-            raise RegistryUnusable(f"The registry {path} cannot be used: {needed} is not writable for this user")
-    if path.is_dir():
-        raise RegistryUnusable(f"The registry {path} cannot be used: it is a directory. Set registry.url to a file")
-
-
-def engine(path: Path, busy_timeout_ms: int) -> Engine:
-    """Give an engine that makes the file where there is none; for migrations."""
-    made = create_engine(_url("sqlite", path, "rwc"), poolclass=NullPool, connect_args=_arguments(busy_timeout_ms))
-    _listen(made)
-    return made
-
-
-def async_engine(path: Path, busy_timeout_ms: int) -> AsyncEngine:
-    """Give an engine for a file that is there."""
-    made = create_async_engine(
-        _url("sqlite+aiosqlite", path, "rw"), poolclass=NullPool, connect_args=_arguments(busy_timeout_ms)
-    )
-    _listen(made.sync_engine)
-    return made
-
-
-def use_rollback_journal(engine: Engine) -> None:
-    """Switch a database back that something set to a write-ahead log; the mode is kept in the file."""
-    connection = engine.raw_connection()
-    try:
-        connection.cursor().execute("PRAGMA journal_mode = DELETE")
-    finally:
-        connection.close()
-
-
-@contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn what the driver raises into the gateway's errors.
-
-    Raises:
-        RegistryError: Always one of this family for an error of the database.
-        BadRequest: A text is no Unicode and cannot be asked for.
-    """
-    try:
-        yield
-    except DBAPIError as error:
-        raise _in_our_words(error.orig, path) from error
-    except sqlite3.Error as error:
-        raise _in_our_words(error, path) from error
-    except UnicodeEncodeError as error:
-        raise BadRequest("a text holds half a surrogate pair") from error
 
 
 def _in_our_words(error: BaseException | None, path: Path) -> RegistryError:

@@ -1,4 +1,4 @@
-"""Registry: the tools' home behind one contract. This is its SQLite form.
+"""Registry: the tools' home behind one contract. What is special to a database is behind `database`.
 
 Laws: every change is one transaction, all or nothing; what has not changed is not written; the generation
 rises exactly when tools changed; catalogue order is the order of first registration. Every method raises
@@ -14,16 +14,15 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, tuple_, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
-from app.registry import migrate, rows, schema, sqlite
+from app.registry import database, migrate, rows, schema
+from app.registry.database import Database
 from router.types import Risk, Tool, Vectors
 
 _CHUNK = 2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
@@ -88,28 +87,31 @@ class Changes:
 class Registry:
     """An open registry. Safe for the tasks of one event loop and for several processes. `close()` it."""
 
-    def __init__(self, path: Path, engine: AsyncEngine) -> None:
-        self._path = path
-        self._engine = engine
-        self._writer = engine.execution_options(**sqlite.WRITE)
-        self._writing = asyncio.Lock()  # writers of one process queue up; SQLite's own waiting is a lottery
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._writing = asyncio.Lock()  # writers of one process queue up; a database's own waiting is a lottery
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
-    async def open(cls, url: str, *, busy_timeout_ms: int = 5_000) -> Registry:
-        """Open `sqlite:///relative` or `sqlite:////absolute`; make or migrate it first where needed.
+    async def open(cls, url: str, *, busy_timeout_ms: int = 5_000) -> Self:
+        """Open `sqlite:///path` or `postgresql://user@host/database`; make or migrate it first where needed.
 
         Raises:
             RegistryUnusable: Not a registry, damaged, not writable, or written by a newer version.
+            RegistryAway: The database cannot be reached.
         """
-        path = sqlite.path_of(url)
-        await asyncio.to_thread(migrate.upgrade, path, busy_timeout_ms)
-        return cls(path, sqlite.async_engine(path, busy_timeout_ms))
+        found = database.at(url, busy_timeout_ms)
+        await asyncio.to_thread(migrate.upgrade, found)
+        return cls(found)
 
     async def close(self) -> None:
         """Let what runs finish, then let go of the database."""
         await asyncio.gather(*self._running, return_exceptions=True)
-        await self._engine.dispose()
+        await self.database.dispose()
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until another process may have changed tools: until it says so, or as long as that."""
+        await self.database.changed(seconds)
 
     async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work that goes on, and that `close` waits for, when the caller is cancelled."""
@@ -161,8 +163,7 @@ class Registry:
         tools = schema.tools.c
         query = select(*_TOOL_COLUMNS).order_by(tools.name).limit(limit)
         if tag is not None:
-            member = func.json_each(tools.tags).table_valued("value")
-            query = query.where(exists(select(member.c.value).where(member.c.value == tag)))
+            query = query.where(self.database.holds(tools.tags, tag))
         if q is not None:
             query = query.where(tools.folded.contains(rows.fold(q), autoescape=True))
         if enabled is not None:
@@ -211,7 +212,7 @@ class Registry:
             known = await _digests(connection, list(fresh))
             created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
             if created or updated:
-                stamp = {"revision": await _raise_generation(connection)}
+                stamp = {"revision": await self._raise_generation(connection)}
             for names in _chunks(created):
                 await connection.execute(insert(schema.tools), [fresh[name] | stamp for name in names])
             for names in _chunks(updated):
@@ -235,7 +236,7 @@ class Registry:
             if edited.name != name:
                 raise Conflict(f"The tool {name!r} cannot become {edited.name!r}: a tool keeps its name")
             if edited != before:
-                stamp = {"revision": await _raise_generation(connection)}
+                stamp = {"revision": await self._raise_generation(connection)}
                 await _update(connection, [row | stamp for row in rows.from_tools([edited])])
         return edited
 
@@ -245,7 +246,7 @@ class Registry:
         async with self._changing() as connection:
             removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
             if removed.rowcount:
-                await _raise_generation(connection, removed=name)
+                await self._raise_generation(connection, removed=name)
         return removed.rowcount > 0
 
     @_to_its_end
@@ -275,7 +276,7 @@ class Registry:
     @_to_its_end
     async def add_vectors(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
         """Keep vectors by digest; one that is there already stays. Not a change of the tools."""
-        statement = sqlite_insert(schema.vectors).on_conflict_do_nothing()
+        statement = self.database.insert(schema.vectors).on_conflict_do_nothing()
         for chunk in _chunks(list(vectors.items())):
             learned = await asyncio.to_thread(rows.from_vectors, encoder, chunk)
             async with self._changing() as connection:
@@ -290,7 +291,7 @@ class Registry:
     @_to_its_end
     async def set_encoders(self, specs: str) -> None:
         """Remember which encoders have embedded every tool. Not a change of the tools."""
-        statement = sqlite_insert(schema.encoders).values(id=1, specs=specs)
+        statement = self.database.insert(schema.encoders).values(id=1, specs=specs)
         async with self._changing() as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"specs": specs}))
 
@@ -320,15 +321,26 @@ class Registry:
 
     @asynccontextmanager
     async def _reading(self) -> AsyncIterator[AsyncConnection]:
-        with sqlite.translated(self._path):
-            async with self._engine.connect() as connection:
+        with self.database.translated():
+            async with self.database.reading() as connection:
                 yield connection
 
     @asynccontextmanager
     async def _changing(self) -> AsyncIterator[AsyncConnection]:
-        with sqlite.translated(self._path):
-            async with self._writing, self._writer.begin() as connection:
+        with self.database.translated():
+            async with self._writing, self.database.writing() as connection:
                 yield connection
+
+    async def _raise_generation(self, connection: AsyncConnection, removed: str | None = None) -> int:
+        """Begin a generation, of which the changes to come are; give its number."""
+        await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
+        generation = await _generation(connection)
+        change = {"generation": generation, "token": uuid4().hex, "removed": removed}
+        log = schema.changes
+        await connection.execute(insert(log), change)
+        await connection.execute(delete(log).where(log.c.generation <= generation - _KEPT_CHANGES))
+        await self.database.announce(connection)
+        return generation
 
 
 def _one(name: str) -> Select[*tuple[Any, ...]]:
@@ -353,16 +365,6 @@ async def _token(connection: AsyncConnection, generation: int) -> str | None:
 async def _state(connection: AsyncConnection) -> State:
     generation = await _generation(connection)
     return State(generation, await _token(connection, generation) or "")
-
-
-async def _raise_generation(connection: AsyncConnection, removed: str | None = None) -> int:
-    """Begin a generation, of which the changes to come are; give its number."""
-    await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
-    generation = await _generation(connection)
-    change = {"generation": generation, "token": uuid4().hex, "removed": removed}
-    await connection.execute(insert(schema.changes), change)
-    await connection.execute(delete(schema.changes).where(schema.changes.c.generation <= generation - _KEPT_CHANGES))
-    return generation
 
 
 async def _digests(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import pytest
 
 from app.registry.store import Registry
 from router.types import Parameter, Tool
+from tests.support.postgres import Postgres
 
 OpenRegistry = Callable[..., Awaitable[Registry]]
 
@@ -20,16 +21,26 @@ class MakeTool(Protocol):
     def __call__(self, name: str, **fields: Any) -> Tool: ...
 
 
-@pytest.fixture(params=["sqlite"])
-def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the address of a registry that is not there yet; one for every kind of store."""
-    assert request.param == "sqlite"
-    return f"sqlite:///{tmp_path}/new directory/50%?#.db"
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path)
+    else:
+        postgres: Postgres = request.getfixturevalue("postgres")
+        with postgres.database() as url:
+            yield url
+
+
+def sqlite_url(directory: Path) -> str:
+    """Give the address of a file with a name that needs care."""
+    return f"sqlite:///{directory}/new directory/50%?#.db"
 
 
 @pytest.fixture
 def registry_path(registry_url: str) -> Path:
-    """Give the file behind the address."""
+    """Give the file behind the address of a SQLite registry."""
+    assert registry_url.startswith("sqlite:///")
     return Path(registry_url.removeprefix("sqlite:///"))
 
 

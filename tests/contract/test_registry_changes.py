@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import MetaData, Table, insert
 
-from app.registry import migrate, rows, sqlite, store
+from app.registry import database, migrate, rows, store
 from app.registry.store import Changes, Registry
 from router import text
 from router.types import Risk, Tool
@@ -66,6 +64,7 @@ async def test_no_change_is_nothing(registry: Registry, make_tool: MakeTool) -> 
     assert await registry.state() == known
 
 
+@pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
 async def test_a_registry_that_was_put_back_and_went_on_tells_everything(
     registry: Registry, registry_path: Path, make_tool: MakeTool, tmp_path: Path
 ) -> None:
@@ -96,16 +95,18 @@ async def test_a_state_of_long_ago_is_not_known(
 
 
 async def test_a_registry_of_the_first_version_goes_on_by_its_changes(
-    open_registry: OpenRegistry, registry_path: Path, make_tool: MakeTool
+    open_registry: OpenRegistry, registry_url: str, make_tool: MakeTool
 ) -> None:
     """Rows from before the log are read whole once: from then on only what is written is told."""
-    registry_path.parent.mkdir()
     row = rows.from_tools([make_tool("a")])[0]
-    with sqlite.engine(registry_path, 100).begin() as connection:
-        command.upgrade(migrate._config(connection), "0001")
+    made = database.at(registry_url, 100)
+    made.prepare()
+    with made.migrating() as connection:
+        command.upgrade(migrate.config(connection), "0001")
         old = Table("tools", MetaData(), autoload_with=connection)
         connection.execute(insert(old), row)
         connection.exec_driver_sql("UPDATE generation SET value = 7")
+    await made.dispose()
     migrated = await open_registry()
     known = (await migrated.changes()).state
     assert told(await migrated.changes(known)) == ([], set(), False)
@@ -113,13 +114,11 @@ async def test_a_registry_of_the_first_version_goes_on_by_its_changes(
     assert told(await migrated.changes(known)) == (["b"], set(), False)
 
 
-async def test_digests_of_an_earlier_recipe_are_told_and_replaced(
-    registry: Registry, registry_path: Path, make_tool: MakeTool
-) -> None:
+async def test_digests_of_an_earlier_recipe_are_told_and_replaced(registry: Registry, make_tool: MakeTool) -> None:
     """After a change of recipe the rows say whose vectors are in use, without counting as changed."""
     await registry.put([make_tool("a"), make_tool("b", description="other")])
-    with closing(sqlite3.connect(registry_path)) as other, other:
-        other.execute("UPDATE tools SET text_digest = 'old' WHERE name = 'b'")
+    async with registry.database.writing() as connection:
+        await connection.exec_driver_sql("UPDATE tools SET text_digest = 'old' WHERE name = 'b'")
     before = await registry.changes()
     assert before.stale == {"b": before.digests[1]}
     await registry.restate(before.stale)

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from app.errors import RegistryBusy, RegistryError, RegistryFull, RegistryUnusable
+from app.registry.sqlite import SqliteDatabase
 from app.registry.store import Registry
 from router.types import Tool
 
@@ -27,6 +28,23 @@ OpenRegistry = Callable[[], Awaitable[Registry]]
 
 class MakeTool(Protocol):
     def __call__(self, name: str, **fields: object) -> Tool: ...
+
+
+@pytest.fixture
+def registry_url(tmp_path: Path) -> str:
+    """Give the address of a file; the faults of PostgreSQL are others."""
+    return f"sqlite:///{tmp_path}/new directory/50%?#.db"
+
+
+def database_of(registry: Registry) -> SqliteDatabase:
+    """Give what is behind a registry."""
+    assert isinstance(registry.database, SqliteDatabase)
+    return registry.database
+
+
+def engine_of(registry: Registry) -> Engine:
+    """Give its connections."""
+    return database_of(registry).engine.sync_engine
 
 
 @contextmanager
@@ -99,11 +117,11 @@ async def test_full_database_takes_nothing_and_loses_nothing(registry: Registry,
 
     await registry.put([make_tool("a")])
     tools = [make_tool(f"t{i}", definition=b"x" * 1_000) for i in range(1_000)]
-    event.listen(registry._engine.sync_engine, "connect", limit)
+    event.listen(engine_of(registry), "connect", limit)
     with pytest.raises(RegistryFull, match="no room"):
         await registry.put(tools)
     assert await registry.load() == (1, [make_tool("a")])
-    event.remove(registry._engine.sync_engine, "connect", limit)
+    event.remove(engine_of(registry), "connect", limit)
     assert len((await registry.put(tools)).created) == 1_000
 
 
@@ -127,7 +145,7 @@ async def test_failing_disk_is_told_as_such(registry: Registry) -> None:
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
         raise error
 
-    event.listen(registry._engine.sync_engine, "connect", fail)
+    event.listen(engine_of(registry), "connect", fail)
     with pytest.raises(RegistryError, match="disk failed") as failed:
         await registry.count()
     assert type(failed.value) is RegistryError
@@ -206,7 +224,7 @@ async def test_unwritable_places_are_refused(place: str) -> None:
     assert "write" in message or "writable" in message
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "sqlite://", "sqlite:///", "tools.db"])
+@pytest.mark.parametrize("url", ["mysql://host/db", "sqlite://", "sqlite:///", "tools.db"])
 async def test_other_addresses_are_refused(url: str) -> None:
     """Only `sqlite:///path` is an address."""
     assert "sqlite:///path" in await refusal(url)
@@ -223,6 +241,6 @@ async def test_wal_becomes_a_rollback_journal(registry: Registry, registry_url: 
 
 async def test_connections_write_through(registry: Registry) -> None:
     """Every connection syncs fully, so that what was acknowledged survives a power cut."""
-    async with registry._engine.connect() as connection:
+    async with database_of(registry).engine.connect() as connection:
         assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2
         assert (await connection.exec_driver_sql("PRAGMA journal_mode")).scalar_one() == "delete"

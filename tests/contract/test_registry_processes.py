@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +14,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from app.registry import migrate, schema, sqlite
+from app.registry import database, migrate, schema
 from app.registry.store import Registry
 from router.types import Tool
 
@@ -90,28 +88,27 @@ def import_s(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
 async def test_killed_put_leaves_all_or_nothing(
-    registry: Registry, registry_path: Path, make_tool: MakeTool, moment: int, import_s: float
+    registry: Registry, registry_url: str, make_tool: MakeTool, moment: int, import_s: float
 ) -> None:
     """A process killed somewhere in a put of 10,000 tools leaves all of them or none, and a sound database."""
     await registry.put([make_tool("a")])
-    process = importer(f"sqlite:///{registry_path}", COUNT)
+    process = importer(registry_url, COUNT)
     start(process)
     time.sleep(import_s * (moment + random.random()) / MOMENTS)  # noqa: ASYNC251 (nothing else is to run)
     process.kill()
     outcome(process)
     generation, tools = await registry.load()
     assert (generation, len(tools)) in [(1, 1), (2, COUNT + 1)]
-    with closing(sqlite3.connect(registry_path)) as other:
-        assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    async with registry.database.reading() as connection:
+        if registry_url.startswith("sqlite"):
+            assert (await connection.exec_driver_sql("PRAGMA integrity_check")).scalars().all() == ["ok"]
     assert len((await registry.put([make_tool("b")])).created) == 1
 
 
-def test_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
+def test_migrations_make_the_tables_of_the_schema(registry_url: str) -> None:
     """A migrated database differs in nothing from what the code expects."""
-    path = tmp_path / "x.db"
-    migrate.upgrade(path, 1_000)
-    engine = sqlite.engine(path, 1_000)
-    with engine.connect() as connection:
+    made = database.at(registry_url, 1_000)
+    migrate.upgrade(made)
+    with made.looking() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
-    engine.dispose()

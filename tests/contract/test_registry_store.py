@@ -31,7 +31,7 @@ def vector(*values: float) -> Vectors:
     return np.array(values, dtype=np.float32)
 
 
-WORDS = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+WORDS = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 TOOLS = st.builds(
     Tool,
     name=WORDS,
@@ -70,13 +70,13 @@ def test_record_digests_are_equal_for_equal_tools_only(one: Tool, other: Tool) -
 
 
 async def test_stored_tool_comes_back_exactly(registry: Registry, make_tool: MakeTool) -> None:
-    """Bytes, order, blanks, NUL, emoji and escapes of a tool survive the way through the database."""
+    """Bytes, order, blanks, emoji and escapes of a tool survive the way through the database."""
     tool = make_tool(
-        "get_天気\0\u2028",
+        "get_天気\u2028",
         definition=b'{"type" : "function",\r\n\t"n":1.0e+2,"x":"\\u00e9\\ud83d\\ude00"}\xff\x00',
         kind=Kind.CUSTOM,
-        description="日本語 \x00 \U0001f600 'quoted' \\ %s :name",
-        parameters=(Parameter("", "", ()), Parameter("p", "d", ("", "b", "a"))),
+        description="日本語 \x01 \U0001f600 'quoted' \\ %s :name",
+        parameters=(Parameter("", "", ()), Parameter("p", "d\0", ("", "b", "a"))),
         tags=("b", "a", "b"),
         pinned=True,
         enabled=False,
@@ -158,6 +158,15 @@ async def test_put_of_half_a_surrogate_pair_is_refused_whole(
     half: dict[str, Any] = {field: "\ud800"}
     with pytest.raises(BadRequest, match="surrogate"):
         await registry.put([make_tool("a"), replace(make_tool("b"), **half)])
+    assert await registry.count() == 0
+
+
+@pytest.mark.parametrize("field", ["name", "description", "tags", "source"])
+async def test_put_of_a_nul_is_refused_whole(registry: Registry, make_tool: MakeTool, field: str) -> None:
+    """Not every store can hold a NUL, so none takes it."""
+    wrong = replace(make_tool("b"), **{field: ("a\0",) if field == "tags" else "a\0"})
+    with pytest.raises(BadRequest, match="NUL"):
+        await registry.put([make_tool("a"), wrong])
     assert await registry.count() == 0
 
 

@@ -16,7 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "tools",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("name", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("definition", sa.LargeBinary, nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("description", sa.Text, nullable=False),
