@@ -356,7 +356,7 @@ def _override(section: str, **values: object) -> None:
 
 def _with_registry(loaded: Settings, work: Callable[[Registry], Awaitable[T]]) -> T:
     async def run() -> T:
-        registry = await Registry.open(loaded.registry.url)
+        registry = await Registry.open(loaded.registry.address)
         try:
             return await work(registry)
         finally:
@@ -367,7 +367,7 @@ def _with_registry(loaded: Settings, work: Callable[[Registry], Awaitable[T]]) -
 
 async def _check_registry(loaded: Settings) -> None:
     """Open and migrate once, before any worker does, so that a problem is one clear message."""
-    registry = await Registry.open(loaded.registry.url)
+    registry = await Registry.open(loaded.registry.address)
     await registry.close()
 
 

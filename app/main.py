@@ -114,7 +114,7 @@ class _Application(FastAPI):
 async def _running(settings: Settings) -> AsyncIterator[State]:
     threadpool_limits(limits=1, user_api="blas")  # requests run beside each other; one must not spin on all cores
     async with AsyncExitStack() as closing:
-        registry = await Registry.open(settings.registry.url)
+        registry = await Registry.open(settings.registry.address)
         closing.push_async_callback(registry.close)
         readers = await asyncio.to_thread(load_readers, settings)
         previous = await _previous(settings, registry, readers)

@@ -153,7 +153,12 @@ async def healthz() -> dict[str, str]:
 async def readyz(service: Service) -> Response:
     """Tell whether the catalogue is loaded and embedded: 200, or 503 with what is missing."""
     snapshots = service.snapshots
-    state = {"ready": snapshots.ready, "tools": len(snapshots.catalog), "pending": snapshots.pending}
+    state = {
+        "ready": snapshots.ready,
+        "tools": len(snapshots.catalog),
+        "pending": snapshots.pending,
+        "registry": "away" if snapshots.away else "up",
+    }
     return _json(state, status=200 if snapshots.ready else 503)
 
 

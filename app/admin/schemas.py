@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -208,6 +208,9 @@ class Readiness(BaseModel):
     ready: bool
     tools: int
     pending: int
+    registry: Literal["up", "away"] = Field(
+        description="away: it cannot be read now. The last catalogue serves on, and nothing can be changed."
+    )
 
 
 class ProblemSchema(BaseModel):

@@ -176,7 +176,7 @@ async def _indexed(name: str, tools: Sequence[Tool], readers: Sequence[Reader]) 
 async def _live(job: _Job, readers: Sequence[Reader]) -> Catalog:
     """Give the registry's tools as the gateway would have them."""
     encoders = [reader.encoder for reader in readers]
-    registry = await Registry.open(job.loaded.registry.url)
+    registry = await Registry.open(job.loaded.registry.address)
     try:
         with terminal.progress("live: indexing tools") as told:
             for encoder in encoders:

@@ -176,7 +176,7 @@ class PostgresDatabase:
         await self.engine.dispose()
 
     async def _listen(self) -> None:
-        """Hear of changes. After every break somebody may have written unheard."""
+        """Hear of changes, and have them looked for whenever the connection breaks or is there again."""
         while True:
             try:
                 async with await self._connection() as connection:
@@ -185,12 +185,13 @@ class PostgresDatabase:
                     async for _ in connection.notifies():
                         self._heard.set()
             except (psycopg.Error, OSError) as error:
-                _log.debug("changes are looked for instead of listened for", reason=type(error).__name__)
+                _log.debug("nothing can be listened to", reason=type(error).__name__)
+            self._heard.set()
             await asyncio.sleep(_LISTEN_AGAIN_S)
 
     async def _connection(self) -> psycopg.AsyncConnection[Any]:
-        arguments: dict[str, Any] = self.engine.dialect.create_connect_args(self._url)[1]
-        return await psycopg.AsyncConnection.connect(**(arguments | self._arguments), autocommit=True)
+        arguments = dict(self.engine.dialect.create_connect_args(self._url)[1]) | self._arguments
+        return await psycopg.AsyncConnection.connect(**arguments, autocommit=True)
 
     @contextmanager
     def _alone(self) -> Iterator[Engine]:

@@ -58,6 +58,7 @@ class Snapshots:
         """
         self.catalog = EMPTY
         self.loaded = False
+        self.away = False  # the registry could not be read when it was last looked at
         self._registry = registry
         self._encoders = {encoder.key: encoder for encoder in (*previous, *encoders)}
         self._wanted = [encoder.key for encoder in encoders]
@@ -222,10 +223,20 @@ class Snapshots:
             await self._registry.changed(self._poll_s)
             try:
                 await self.refresh()
+                self._reached(None)
             except RegistryError as error:
-                _log.warning("the registry could not be read; the last catalogue serves on", reason=str(error))
+                self._reached(error)
             except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
                 _log.exception("the catalogue could not be brought up to date; the last one serves on")
+
+    def _reached(self, error: RegistryError | None) -> None:
+        """Take note of whether the registry could be read; say so when that has changed."""
+        if error is not None and not self.away:
+            _log.warning("the registry could not be read; the last catalogue serves on", reason=str(error))
+        if error is None and self.away:
+            _log.info("the registry can be read again")
+        self.away = error is not None
+        self._telemetry.registry(up=not self.away)
 
     async def _embed(self) -> None:
         """Embed what a large write left without vectors; what fails by itself is tried again later."""

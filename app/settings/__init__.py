@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.errors import ConfigurationError
 from app.settings.encoders import EmbeddedSpec, EncoderSpecs
+from app.settings.registry import RegistrySettings as RegistrySettings
 from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
@@ -51,26 +52,6 @@ class CallerSettings(_Section):
     """`callers`: who may use the gateway in managed mode."""
 
     keys: tuple[Secret, ...] = Field((), description="Keys that callers show as their API key.")
-
-
-class RegistrySettings(_Section):
-    """`registry`: where the tools live."""
-
-    url: str = Field(
-        "sqlite:///data/toolfunnel.db",
-        description="The database. sqlite:///relative/path or sqlite:////absolute/path.",
-    )
-    poll_s: float = Field(
-        1.0,
-        gt=0,
-        description="Seconds between looks for changes made by other processes on the same database.",
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> RegistrySettings:
-        if not self.url.startswith("sqlite:///"):
-            raise ValueError("only sqlite:///path is supported")
-        return self
 
 
 class ToolSettings(_Section):

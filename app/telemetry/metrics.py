@@ -21,7 +21,7 @@ _ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 _LAG_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _LOOK_S = 0.1
 _LOOKS_A_SECOND = 10
-_Among = Literal["livesum", "livemax"]
+_Among = Literal["livesum", "livemax", "livemin"]
 _KEPT_TIMINGS = 10_000
 _NOT_ROUTED = ("off", "refused")  # they took no time and had no tools: counting them would flatter the figures
 
@@ -103,6 +103,8 @@ class Telemetry:
         self._lost = counter("log_lines_lost", "Lines of the log that nobody took")
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
         self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
+        self._registry_up = gauge("registry_up", "Whether the registry could be read last", among="livemin")
+        self._registry_up.set(1)
         self._pending = gauge("catalog_pending_tools", "Tools still without a vector", among="livemax")
 
     def count(self, usage: Usage) -> None:
@@ -172,6 +174,10 @@ class Telemetry:
         """Set the size of the catalogue."""
         self._tools.set(tools)
         self._pending.set(pending)
+
+    def registry(self, *, up: bool) -> None:
+        """Set whether the registry can be read."""
+        self._registry_up.set(up)
 
     def route_percentiles(self) -> dict[str, float]:
         """Give p50, p90, p99 and the maximum of the latest routing times, in milliseconds."""

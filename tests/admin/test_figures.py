@@ -98,7 +98,7 @@ def test_readyz_waits_for_the_vectors(gateway: GatewayProcess) -> None:
     assert answer.json() == {"ready": False, "tools": 300, "pending": 300}
     gateway.wait_ready(60)
     answer = httpx.get(gateway.url + "/readyz", trust_env=False)
-    assert (answer.status_code, answer.json()) == (200, {"ready": True, "tools": 300, "pending": 0})
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "tools": 300, "pending": 0, "registry": "up"})
 
 
 @pytest.fixture(scope="module")

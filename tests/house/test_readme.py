@@ -30,7 +30,7 @@ def _run(example: Example, gateway: GatewayProcess, settings: dict[str, str]) ->
 def _wait_for(gateway: GatewayProcess, tools: int) -> None:
     """The running server takes up what another process registered."""
     deadline = time.monotonic() + 20
-    while gateway.admin("GET", "/readyz").json() != {"ready": True, "tools": tools, "pending": 0}:
+    while gateway.admin("GET", "/readyz").json() != {"ready": True, "tools": tools, "pending": 0, "registry": "up"}:
         assert time.monotonic() < deadline, gateway.log
         time.sleep(0.05)
 
