@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Table
@@ -61,12 +62,12 @@ class Database(Protocol):
         """Tell whether a JSON list of texts holds a text."""
         ...
 
-    async def announce(self, connection: AsyncConnection) -> None:
-        """Tell other processes, when this transaction is done, that tools changed."""
-        ...
-
     async def changed(self, seconds: float) -> None:
         """Wait until other processes may have changed tools: as long as that at most."""
+        ...
+
+    async def copy_to(self, path: Path) -> None:
+        """Write one state of it as a SQLite file that is not there yet. Who writes meanwhile hardly waits."""
         ...
 
     async def numbered(self, connection: AsyncConnection, table: Table) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -33,10 +34,12 @@ from app.errors import (
     RegistryFull,
     RegistryUnusable,
 )
+from app.registry import copying, migrate
+from app.registry.sqlite import SqliteDatabase
 
 _log = structlog.get_logger()
 
-_CHANNEL = "toolfunnel"
+_CHANNEL = "toolfunnel"  # where a trigger of migration 0001 tells of every new generation
 _LOCK = 0x746F6F6C  # any number that nothing else in this database locks
 _DRIVERS = ("postgresql", "postgresql+psycopg")
 _POOL = 4
@@ -147,10 +150,6 @@ class PostgresDatabase:
         """Tell whether a JSON list of texts holds a text."""
         return func.jsonb_exists(cast(words, JSONB), word)
 
-    async def announce(self, connection: AsyncConnection) -> None:
-        """Tell who listens, when this transaction is done."""
-        await connection.execute(select(func.pg_notify(_CHANNEL, "")))
-
     async def changed(self, seconds: float) -> None:
         """Wait for word of a change; from the first call on, one connection listens."""
         if self._listening is None:
@@ -158,6 +157,16 @@ class PostgresDatabase:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._heard.wait(), seconds)
         self._heard.clear()
+
+    async def copy_to(self, path: Path) -> None:
+        """Copy the rows of one transaction; it keeps nobody waiting."""
+        copy = SqliteDatabase(path, 0)
+        try:
+            await asyncio.to_thread(migrate.upgrade, copy)
+            async with self.reading() as source, copy.writing() as target:
+                await copying.copy_rows(source, target)
+        finally:
+            await copy.dispose()
 
     async def numbered(self, connection: AsyncConnection, table: Table) -> None:
         """Let the sequence of a table's numbers go on behind the highest."""

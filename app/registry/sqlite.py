@@ -127,15 +127,21 @@ class SqliteDatabase:
         member = func.json_each(words).table_valued("value")
         return exists(select(member.c.value).where(member.c.value == word))
 
-    async def announce(self, connection: AsyncConnection) -> None:
-        """Leave it to the other processes: they look."""
-
     async def changed(self, seconds: float) -> None:
         """Wait until the next look."""
         await asyncio.sleep(seconds)
 
+    async def copy_to(self, path: Path) -> None:
+        """Copy the file by SQLite's own means: in one piece, while others read."""
+        await asyncio.to_thread(self._copy_to, path)
+
     async def numbered(self, connection: AsyncConnection, table: Table) -> None:
         """Leave it to SQLite: it knows the highest number."""
+
+    def _copy_to(self, path: Path) -> None:
+        there = f"file:{quote(str(self.path))}?mode=rw"
+        with closing(sqlite3.connect(there, uri=True)) as source, closing(sqlite3.connect(path)) as target:
+            source.backup(target)
 
     async def dispose(self) -> None:
         """Let go of the file."""

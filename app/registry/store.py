@@ -212,7 +212,7 @@ class Registry:
             known = await _digests(connection, list(fresh))
             created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
             if created or updated:
-                stamp = {"revision": await self._raise_generation(connection)}
+                stamp = {"revision": await raise_generation(connection)}
             for names in _chunks(created):
                 await connection.execute(insert(schema.tools), [fresh[name] | stamp for name in names])
             for names in _chunks(updated):
@@ -236,7 +236,7 @@ class Registry:
             if edited.name != name:
                 raise Conflict(f"The tool {name!r} cannot become {edited.name!r}: a tool keeps its name")
             if edited != before:
-                stamp = {"revision": await self._raise_generation(connection)}
+                stamp = {"revision": await raise_generation(connection)}
                 await _update(connection, [row | stamp for row in rows.from_tools([edited])])
         return edited
 
@@ -246,7 +246,7 @@ class Registry:
         async with self._changing() as connection:
             removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
             if removed.rowcount:
-                await self._raise_generation(connection, removed=name)
+                await raise_generation(connection, removed=name)
         return removed.rowcount > 0
 
     @_to_its_end
@@ -331,16 +331,7 @@ class Registry:
             async with self._writing, self.database.writing() as connection:
                 yield connection
 
-    async def _raise_generation(self, connection: AsyncConnection, removed: str | None = None) -> int:
-        """Begin a generation, of which the changes to come are; give its number."""
-        await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
-        generation = await _generation(connection)
-        change = {"generation": generation, "token": uuid4().hex, "removed": removed}
-        log = schema.changes
-        await connection.execute(insert(log), change)
-        await connection.execute(delete(log).where(log.c.generation <= generation - _KEPT_CHANGES))
-        await self.database.announce(connection)
-        return generation
+    reading, changing = _reading, _changing  # for the stores of other tables
 
 
 def _one(name: str) -> Select[*tuple[Any, ...]]:
@@ -365,6 +356,16 @@ async def _token(connection: AsyncConnection, generation: int) -> str | None:
 async def _state(connection: AsyncConnection) -> State:
     generation = await _generation(connection)
     return State(generation, await _token(connection, generation) or "")
+
+
+async def raise_generation(connection: AsyncConnection, removed: str | None = None) -> int:
+    """Begin a generation, of which the changes to come are; give its number."""
+    await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
+    generation = await _generation(connection)
+    change = {"generation": generation, "token": uuid4().hex, "removed": removed}
+    await connection.execute(insert(schema.changes), change)
+    await connection.execute(delete(schema.changes).where(schema.changes.c.generation <= generation - _KEPT_CHANGES))
+    return generation
 
 
 async def _digests(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:

@@ -161,11 +161,11 @@ async def test_put_of_half_a_surrogate_pair_is_refused_whole(
     assert await registry.count() == 0
 
 
-@pytest.mark.parametrize("wrong", [{"name": "\0"}, {"description": "\0"}, {"tags": ("\0",)}, {"source": "\0"}])
+@pytest.mark.parametrize("wrong", [{"description": "\0"}, {"tags": ("\0",)}, {"source": "\0"}])
 async def test_put_of_a_nul_is_refused_whole(registry: Registry, make_tool: MakeTool, wrong: dict[str, object]) -> None:
     """Not every store can hold a NUL, so none takes it."""
     with pytest.raises(BadRequest, match="NUL"):
-        await registry.put([make_tool("a"), make_tool(**({"name": "b"} | wrong))])
+        await registry.put([make_tool("a"), make_tool("b", **wrong)])
     assert await registry.count() == 0
 
 

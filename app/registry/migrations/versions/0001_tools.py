@@ -54,6 +54,20 @@ def upgrade() -> None:
         sa.CheckConstraint("id = 1", name="single_row"),
     )
     op.bulk_insert(generation, [{"id": 1, "value": 0}])
+    if op.get_bind().dialect.name == "postgresql":
+        _tell_of_generations()
+
+
+def _tell_of_generations() -> None:
+    """Let whoever raises the generation tell those who listen, when it is committed."""
+    op.execute(
+        "CREATE FUNCTION toolfunnel_tell() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN PERFORM pg_notify('toolfunnel', ''); RETURN NULL; END $$"
+    )
+    op.execute(
+        "CREATE TRIGGER toolfunnel_tell AFTER UPDATE ON generation "
+        "FOR EACH STATEMENT EXECUTE FUNCTION toolfunnel_tell()"
+    )
 
 
 def downgrade() -> None:

@@ -1,0 +1,179 @@
+"""A backup is one state of a registry, and any store can be filled from it."""
+
+# ruff: noqa: ASYNC240 (files are prepared and looked at while nothing else runs)
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.errors import Conflict, RegistryError, RegistryUnusable
+from app.registry import backup
+from app.registry.store import Registry
+from router.types import Risk, Tool
+from tests.support.postgres import Postgres
+
+VECTOR = np.arange(4, dtype=np.float32)
+
+
+def tool(name: str, description: str = "") -> Tool:
+    """Make a tool with values that are not the defaults."""
+    return Tool(name, b'{"n":1.0e+2}\xff', description=description, tags=("a", "é"), risk=Risk.WRITE, enabled=False)
+
+
+@pytest.fixture
+def urls(tmp_path: Path, postgres: Postgres) -> Iterator[dict[str, str]]:
+    """Give the addresses of a new registry of each kind, and of another."""
+    with postgres.database() as one, postgres.database() as other:
+        yield {
+            "sqlite": f"sqlite:///{tmp_path}/one.db",
+            "other sqlite": f"sqlite:///{tmp_path}/other.db",
+            "postgresql": one,
+            "other postgresql": other,
+        }
+
+
+@pytest.mark.parametrize("target", ["other sqlite", "other postgresql"])
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
+async def test_durability_c15_a_backup_fills_any_store(
+    urls: dict[str, str], tmp_path: Path, source: str, target: str
+) -> None:
+    """Tools, their order, vectors and encoders come back equal, and the store goes on from there."""
+    first, second = await Registry.open(urls[source]), await Registry.open(urls[target])
+    await first.put([tool("z"), tool("gone"), tool("a")])
+    await first.delete("gone")
+    await first.add_vectors("encoder", {"d": VECTOR})
+    await first.set_encoders("specs")
+    known = await second.state()
+    made = await backup.backup(first, tmp_path / "b.zip")
+    assert await backup.restore(second, tmp_path / "b.zip") == made
+    assert (await second.load())[1] == (await first.load())[1] == [tool("z"), tool("a")]
+    assert (await second.vectors("encoder", ["d"]))["d"].tolist() == VECTOR.tolist()
+    assert await second.encoders() == "specs"
+    assert (await second.changes(known)).whole
+    await second.put([tool("new")])
+    assert [one.name for one in (await second.load())[1]] == ["z", "a", "new"]
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
+async def test_durability_c15_a_backup_is_one_state_of_what_is_written_meanwhile(
+    urls: dict[str, str], tmp_path: Path, source: str
+) -> None:
+    """Each put writes ten tools: a backup holds tens of them, those that were there at one generation."""
+    registry, writer = await Registry.open(urls[source]), await Registry.open(urls[source])
+    done = asyncio.Event()
+
+    async def write() -> int:
+        puts = 0
+        while not done.is_set():
+            await writer.put([tool(f"t{puts}_{i}") for i in range(10)])
+            puts += 1
+        return puts
+
+    writing = asyncio.create_task(write())
+    counts = []
+    for number in range(5):
+        made = await backup.backup(registry, tmp_path / f"{number}.zip")
+        counts.append(made.tools)
+        copy = await Registry.open(f"sqlite:///{tmp_path}/copy{number}.db")
+        await backup.restore(copy, tmp_path / f"{number}.zip")
+        generation, tools = await copy.load()
+        assert len(tools) == made.tools == 10 * (generation - 1)
+        await copy.close()
+    done.set()
+    assert 10 * await writing == await registry.count() >= counts[-1]
+    assert counts == sorted(counts)
+    await registry.close()
+    await writer.close()
+
+
+@pytest.mark.parametrize("target", ["sqlite", "postgresql"])
+async def test_durability_c15_a_restore_removes_nothing_unasked(
+    urls: dict[str, str], tmp_path: Path, target: str
+) -> None:
+    """A registry with tools is left alone, unless it is told to be replaced."""
+    source, registry = await Registry.open(urls["other sqlite"]), await Registry.open(urls[target])
+    await source.put([tool("from_backup")])
+    await backup.backup(source, tmp_path / "b.zip")
+    await registry.put([tool("mine")])
+    before = await registry.state()
+    with pytest.raises(Conflict, match="--replace"):
+        await backup.restore(registry, tmp_path / "b.zip")
+    assert await registry.state() == before
+    await backup.restore(registry, tmp_path / "b.zip", replace=True)
+    assert [one.name for one in (await registry.load())[1]] == ["from_backup"]
+    assert (await registry.state()).generation > before.generation
+    await source.close()
+    await registry.close()
+
+
+async def test_durability_c15_a_damaged_backup_is_refused(tmp_path: Path) -> None:
+    """Of 200 files with a flipped bit, or cut short, every one is refused or gives just what was in it."""
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    await registry.put([tool(f"t{i}", "x" * i) for i in range(50)])
+    await backup.backup(registry, tmp_path / "b.zip")
+    whole, random_ = (tmp_path / "b.zip").read_bytes(), random.Random(15)
+    refused = 0
+    target = await Registry.open(f"sqlite:///{tmp_path}/target.db")
+    for number in range(200):
+        harmed = bytearray(whole)
+        harmed[random_.randrange(len(whole))] ^= 1 << random_.randrange(8)
+        (tmp_path / "harmed.zip").write_bytes(harmed if number % 4 else whole[: random_.randrange(len(whole))])
+        known = await target.load()
+        try:
+            await backup.restore(target, tmp_path / "harmed.zip", replace=True)
+            assert (await target.load())[1] == (await registry.load())[1]
+        except RegistryUnusable:
+            refused += 1
+            assert await target.load() == known
+    await target.close()
+    assert refused > 180
+    await registry.close()
+
+
+@pytest.mark.parametrize("what", ["no zip", "newer format", "newer schema"])
+async def test_durability_c15_what_is_not_our_backup_is_refused(tmp_path: Path, what: str) -> None:
+    """A file of something else, and one of a newer version, are named and change nothing."""
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    file = tmp_path / "b.zip"
+    if what == "no zip":
+        file.write_bytes(b"a letter to a friend")
+    else:
+        if what == "newer schema":
+            async with registry.changing() as connection:
+                await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+        await backup.backup(registry, file)
+        if what == "newer format":
+            with zipfile.ZipFile(file) as archive:
+                manifest, data = json.loads(archive.read("manifest.json")), archive.read("registry.db")
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr("registry.db", data)
+                archive.writestr("manifest.json", json.dumps(manifest | {"format": 2}))
+    with pytest.raises(RegistryUnusable, match="no backup" if what == "no zip" else "newer version"):
+        await backup.restore(registry, file)
+    assert await registry.count() == 0
+    await registry.close()
+
+
+async def test_durability_c15_a_backup_that_cannot_be_written_leaves_the_last(tmp_path: Path) -> None:
+    """A file that was there is replaced when the new one is whole, and is for its owner's eyes."""
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    await registry.put([tool("a")])
+    await backup.backup(registry, tmp_path / "b.zip")
+    (tmp_path / "a.db").rename(tmp_path / "away.db")
+    before = (tmp_path / "b.zip").read_bytes()
+    with pytest.raises(RegistryError):
+        await backup.backup(registry, tmp_path / "b.zip")
+    assert (tmp_path / "b.zip").read_bytes() == before
+    assert (tmp_path / "b.zip").stat().st_mode & 0o777 == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["away.db", "b.zip"]
+    await registry.close()
