@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
@@ -36,11 +36,12 @@ from app.errors import (
 from app.gateway import endpoints as gateway
 from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
+from app.registry.shelf import MemoryShelf, Shelf
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
 from app.reload import Reload
 from app.routing import Options, Routing
-from app.settings import Settings, load
+from app.settings import IndexKind, Settings, load
 from app.settings.encoders import dumped, restored
 from app.settings.secret import secrets_of
 from app.telemetry import Telemetry, configure_logging
@@ -135,6 +136,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
             settings.registry.poll_s,
             previous=[reader.encoder for reader in previous],
             on_complete=lambda: registry.set_encoders(dumped(settings.encoder)),
+            shelf_of=await _shelves(settings, registry, [reader.encoder for reader in every.values()], closing),
         )
         closing.push_async_callback(snapshots.stop)
         await snapshots.start()
@@ -150,6 +152,22 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
         _log.info("ready to serve", tools=len(snapshots.catalog), provider=origin(settings.upstream.base_url) or "none")
         yield {"gateway": gateway, "admin": service, "telemetry": telemetry, "reload": reload}
+
+
+async def _shelves(
+    settings: Settings, registry: Registry, encoders: Sequence[Encoder], closing: AsyncExitStack
+) -> Callable[[Registry, Encoder], Shelf]:
+    """Make the places where vectors are searched."""
+    if settings.index is IndexKind.MEMORY:
+        return MemoryShelf
+    from app.registry import nearest  # noqa: PLC0415 - its driver is an extra
+
+    pool = nearest.pool_of(registry, settings.select.budget_ms)
+    closing.push_async_callback(asyncio.to_thread, pool.close)
+    shelves = {encoder.key: nearest.PgVectorShelf(registry, encoder, pool) for encoder in encoders}
+    for shelf in shelves.values():
+        await shelf.prepare()
+    return lambda _, encoder: shelves[encoder.key]
 
 
 async def _previous(settings: Settings, registry: Registry, readers: Sequence[Reader]) -> list[Reader]:

@@ -39,7 +39,7 @@ class Space:
     def sample(self) -> Vectors:
         """Evenly spread rows that are ready, `float32[k, d]`: what scores of a question are usual is seen on them."""
         rows = np.flatnonzero(self.ready)
-        return self.index.vectors[spread(rows)]
+        return self.index.take(spread(rows))
 
 
 @dataclass(frozen=True)

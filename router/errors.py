@@ -2,7 +2,8 @@
 
 RouterError
 ├── EncoderError      an encoder could not turn texts into vectors
-└── CatalogError      the arrays of a catalogue do not fit its tools
+├── CatalogError      the arrays of a catalogue do not fit its tools
+└── IndexAway         vectors that are held elsewhere cannot be searched now
 """
 
 
@@ -16,3 +17,7 @@ class EncoderError(RouterError):
 
 class CatalogError(RouterError):
     """A catalogue was built from arrays that do not fit its tools."""
+
+
+class IndexAway(RouterError):
+    """Vectors that another process holds cannot be searched now."""

@@ -14,6 +14,7 @@ import numpy as np
 from router import fuse, query, text
 from router.catalog import Catalog, Pool, Space
 from router.embed.embedder import Embedder
+from router.errors import IndexAway
 from router.frame import Frame
 from router.index.flat import FlatIndex
 from router.memory import Lru
@@ -73,11 +74,13 @@ class Memory:
             try:
                 if (found := relevance.usual(talk, space, frame.registered)) is not None:
                     self._usual.put(scope, found)
+            except IndexAway:
+                pass  # the next question asks again
             finally:
                 with self._lock:
                     self._measuring.discard(scope)
 
-        if int(frame.registered.sum()) > relevance.ROWS_AT_ONCE:
+        if int(frame.registered.sum()) > relevance.ROWS_AT_ONCE or not space.index.at_hand:
             threading.Thread(target=measure, name="measure-small-talk", daemon=True).start()
         else:
             measure()
@@ -147,7 +150,11 @@ class Search:
     def rankings(self, turn: int) -> Rankings:
         """Rank the pool by the question of a turn."""
         if turn not in self._ranked:
-            self._ranked[turn] = self._rank(turn, self._embedded(turn))
+            try:
+                self._ranked[turn] = self._rank(turn, self._embedded(turn))
+            except IndexAway:
+                self._undecided.add(turn)
+                self._ranked[turn] = self._rank(turn, {one.key: {} for one in self._embedders})
         return self._ranked[turn]
 
     def margin(self, turn: int) -> float | None:
@@ -156,7 +163,11 @@ class Search:
         The encoders that read it judge, on the catalogue's permitted tools.
         """
         if turn not in self._margins:
-            self._margins[turn] = self._judge(turn, self._embedded(turn))
+            try:
+                self._margins[turn] = self._judge(turn, self._embedded(turn))
+            except IndexAway:
+                self._undecided.add(turn)
+                self._margins[turn] = None
         return self._margins[turn]
 
     def _rank(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> Rankings:

@@ -294,11 +294,19 @@ class Encoder(Protocol):
 
 
 class VectorIndex(Protocol):
-    """Nearest vectors by inner product. Immutable once built; thread-safe."""
+    """Nearest vectors by inner product. Immutable once built; thread-safe.
+
+    Raises:
+        IndexAway: Where they are not `at_hand`, in this process: they cannot be searched now.
+    """
 
     @property
-    def vectors(self) -> Vectors:
-        """Give what is searched, `float32[n, d]`. Not to be written to."""
+    def at_hand(self) -> bool:
+        """Whether this process holds the vectors."""
+        ...
+
+    def take(self, rows: Positions) -> Vectors:
+        """Give the vectors of rows, `float32[k, d]`."""
         ...
 
     def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores]:

@@ -35,6 +35,8 @@ class Duplicates(TypedDict):
 
 def of_written(catalog: Catalog, names: Sequence[str], threshold: float) -> list[Duplicate] | None:
     """Give what is like the tools that were just written; None where they are many, or have no vectors yet."""
+    if any(not space.index.at_hand for space in catalog.spaces):
+        return None  # all vectors would have to be fetched
     embedded = _embedded(catalog)
     rows = [row for name in names for row in catalog.by_name.get(name, ())]
     if len(names) > FEW or not embedded.ready[rows].all():
@@ -76,7 +78,7 @@ def _embedded(catalog: Catalog) -> Embedded:
     """Give the tools with the vectors of the first encoder; a catalogue that is not loaded has none."""
     if not catalog.spaces:
         return Embedded(catalog.tools, np.zeros((len(catalog), 1), np.float32), np.zeros(len(catalog), np.bool_))
-    return Embedded(catalog.tools, catalog.spaces[0].index.vectors, catalog.spaces[0].ready)
+    return Embedded(catalog.tools, catalog.spaces[0].index.take(np.arange(len(catalog))), catalog.spaces[0].ready)
 
 
 def _named(pair: duplicates.Pair, tools: Sequence[Tool]) -> Duplicate:

@@ -43,16 +43,15 @@ def drafted(catalog: Catalog, digests: list[str], changes: Changes) -> Draft:
 
 def filled(space: Space, draft: Draft, found: dict[str, Vectors]) -> Space:
     """Give the next vectors of an encoder: what is held, and what was found."""
-    old = space.index.vectors
     ready = (draft.held >= 0) & np.append(space.ready, False)[draft.held]  # which -1 takes
     coming = [row for row in np.flatnonzero(~ready).tolist() if draft.digests[row] in found]
-    if not coming and np.array_equal(draft.held, np.arange(len(old))):
+    if not coming and np.array_equal(draft.held, np.arange(len(space.ready))):
         return space
-    if len(old):
-        vectors = old.take(draft.held, axis=0, mode="clip")  # one copy: at 100,000 tools that is 200 MB
+    if len(space.ready):
+        vectors = space.index.take(np.maximum(draft.held, 0))  # one copy: at 100,000 tools that is 200 MB
         vectors[~ready] = 0
     else:
-        vectors = np.zeros((len(ready), old.shape[1]), dtype=np.float32)
+        vectors = np.zeros((len(ready), space.index.take(draft.held[:0]).shape[1]), dtype=np.float32)
     for row in coming:
         vectors[row] = found[draft.digests[row]]
     ready[coming] = True

@@ -95,6 +95,11 @@ class PostgresDatabase:
     def prepare(self) -> None:
         """Leave it to whoever runs the server: a database is made by its owner."""
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the driver needs to connect."""
+        return dict(self.engine.dialect.create_connect_args(self._url)[1]) | self._arguments
+
     @contextmanager
     def looking(self) -> Iterator[Connection]:
         """Open it for a look."""
@@ -199,8 +204,7 @@ class PostgresDatabase:
             await asyncio.sleep(_LISTEN_AGAIN_S)
 
     async def _connection(self) -> psycopg.AsyncConnection[Any]:
-        arguments = dict(self.engine.dialect.create_connect_args(self._url)[1]) | self._arguments
-        return await psycopg.AsyncConnection.connect(**arguments, autocommit=True)
+        return await psycopg.AsyncConnection.connect(**self.arguments, autocommit=True)
 
     @contextmanager
     def _alone(self) -> Iterator[Engine]:

@@ -19,14 +19,14 @@ import numpy as np
 import structlog
 
 from app.errors import RegistryError
-from app.registry.draft import Draft, drafted, filled
+from app.registry.draft import Draft, drafted
 from app.registry.learn import made, made_or_failed
+from app.registry.shelf import Found, MemoryShelf, Shelf
 from app.registry.store import Registry, State
 from app.telemetry import Telemetry
 from router.catalog import EMPTY, Catalog, Space
 from router.change import changed, tools_after
-from router.errors import EncoderError
-from router.index.choice import index_of
+from router.errors import EncoderError, IndexAway
 from router.types import Encoder, Tool, Vectors
 
 _log = structlog.get_logger()
@@ -51,10 +51,11 @@ class Snapshots:
         *,
         previous: Sequence[Encoder] = (),
         on_complete: Callable[[], Awaitable[None]] | None = None,
+        shelf_of: Callable[[Registry, Encoder], Shelf] = MemoryShelf,
     ) -> None:
         """Take the encoders to use, and the `previous` ones, which serve until those have embedded everything.
 
-        `on_complete` is awaited once: when the encoders have.
+        `on_complete` is awaited once: when the encoders have. `shelf_of` says where vectors are searched.
         """
         self.catalog = EMPTY
         self.loaded = False
@@ -64,7 +65,8 @@ class Snapshots:
         self._wanted = [encoder.key for encoder in encoders]
         self._serving = [encoder.key for encoder in previous] or self._wanted
         self._on_complete = on_complete
-        self._spaces = {key: _no_vectors(encoder) for key, encoder in self._encoders.items()}
+        self._shelves = {key: shelf_of(registry, encoder) for key, encoder in self._encoders.items()}
+        self._spaces = {key: shelf.empty() for key, shelf in self._shelves.items()}
         self._telemetry = telemetry
         self._poll_s = poll_s
         self._state: State | None = None
@@ -72,7 +74,7 @@ class Snapshots:
         self._digests: list[str] = []
         self._failed: set[tuple[str, str]] = set()  # encoder and digest
         self._building = asyncio.Lock()
-        self._making: dict[str, asyncio.Task[dict[str, Vectors]]] = {}  # by encoder
+        self._making: dict[str, asyncio.Task[Found]] = {}  # by encoder
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
 
@@ -120,7 +122,7 @@ class Snapshots:
         async with self._building:
             await self._rebuild({})
 
-    async def _rebuild(self, learned: dict[str, dict[str, Vectors]]) -> None:
+    async def _rebuild(self, learned: dict[str, Found]) -> None:
         """Put the next catalogue in use: what changed in the registry, and by encoder the vectors learned since."""
         with _collections_put_off():
             changes = await self._registry.changes(self._state)
@@ -165,14 +167,12 @@ class Snapshots:
         self._serving = self._wanted
         self._encoders = {key: self._encoders[key] for key in self._wanted}
 
-    async def _found(
-        self, wanted: dict[str, Tool], learned: dict[str, dict[str, Vectors]]
-    ) -> dict[str, dict[str, Vectors]]:
+    async def _found(self, wanted: dict[str, Tool], learned: dict[str, Found]) -> dict[str, Found]:
         return {key: learned.get(key, {}) | await self._found_by(key, wanted) for key in self._encoders}
 
-    async def _found_by(self, key: str, wanted: dict[str, Tool]) -> dict[str, Vectors]:
+    async def _found_by(self, key: str, wanted: dict[str, Tool]) -> Found:
         """Give by digest the vectors that are stored, and where few are missing those, if they are made in a moment."""
-        found = await self._registry.vectors(key, wanted.keys())
+        found = await self._shelves[key].find(wanted.keys())
         missing = {digest: tool for digest, tool in wanted.items() if digest not in found}
         if 0 < len(missing) <= _AT_ONCE and key not in self._making:
             self._making[key] = making = asyncio.create_task(self._made(key, missing))
@@ -181,21 +181,22 @@ class Snapshots:
                 found |= await asyncio.wait_for(asyncio.shield(making), _AT_ONCE_S)
         return found
 
-    async def _made(self, key: str, tools: dict[str, Tool]) -> dict[str, Vectors]:
+    async def _made(self, key: str, tools: dict[str, Tool]) -> Found:
         """Make and store vectors, as many as can be."""
         fresh: dict[str, Vectors] = {}
         try:
             fresh = await made(self._encoders[key], tools)
-            await self._registry.add_vectors(key, fresh)
+            return await self._shelves[key].add(fresh)
         except (RegistryError, EncoderError) as error:
             _log.warning("vectors could not be made or stored yet", reason=str(error))
         except Exception:  # noqa: BLE001 - whatever an encoder raises: the change must be shown
             _log.exception("vectors could not be made; words find the tools")
-        return fresh
+        return self._shelves[key].unstored(fresh)
 
-    def _filled(self, draft: Draft, found: dict[str, dict[str, Vectors]]) -> dict[str, Space]:
-        spaces = {key: filled(self._spaces[key], draft, found[key]) for key in self._encoders}
-        _ = [space.sample for space in spaces.values()]  # made lazily, as below
+    def _filled(self, draft: Draft, found: dict[str, Found]) -> dict[str, Space]:
+        spaces = {key: self._shelves[key].filled(self._spaces[key], draft, found[key]) for key in self._encoders}
+        with suppress(IndexAway):
+            _ = [space.sample for space in spaces.values()]  # made lazily, as below
         return spaces
 
     def _worded(self, state: State, draft: Draft) -> Catalog:
@@ -274,20 +275,15 @@ class Snapshots:
         if key in self._making:
             await asyncio.wait({self._making[key]})  # some of them come by it
         _log.info("embedding tools", encoder=encoder.name, waiting=self.pending)
-        learned = await self._registry.vectors(key, waiting.keys())
+        learned = await self._shelves[key].find(waiting.keys())
         missing = {digest: tool for digest, tool in waiting.items() if digest not in learned}
         async for fresh, failed in made_or_failed(encoder, missing):
-            await self._registry.add_vectors(key, fresh)
-            learned |= fresh
+            learned |= await self._shelves[key].add(fresh)
             self._failed |= {(key, digest) for digest in failed}
             for tool in failed.values():
                 _log.warning("the encoder cannot take this tool; words find it", tool=tool.name)
         async with self._building:
             await self._rebuild({key: learned})
-
-
-def _no_vectors(encoder: Encoder) -> Space:
-    return Space(encoder.key, index_of(np.zeros((0, encoder.dimension), np.float32)), np.zeros(0, np.bool_))
 
 
 @contextmanager

@@ -39,6 +39,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class IndexKind(StrEnum):
+    """Where vectors are searched: in every process, or in PostgreSQL."""
+
+    MEMORY = "memory"
+    PGVECTOR = "pgvector"
+
+
 class AdminSettings(_Section):
     """`admin`: the API that registers tools."""
 
@@ -169,6 +176,11 @@ class Settings(BaseSettings):
         description="What makes the vectors. embedded: multilingual, inside the package, no download. "
         "Or one mapping, or a list of two: see encoders.md.",
     )
+    index: IndexKind = Field(
+        IndexKind.MEMORY,
+        description="Where vectors are searched. memory: in every process. pgvector: in the registry's PostgreSQL, so "
+        "that processes hold none.",
+    )
     log: LogSettings = LogSettings()
     trace: TraceSettings = TraceSettings()
 
@@ -203,6 +215,8 @@ class Settings(BaseSettings):
         managed = self.upstream.credentials is Credentials.MANAGED
         if self.callers.keys and not managed:
             raise ValueError("callers.keys are checked in managed mode only: set upstream.credentials to managed")
+        if self.index is IndexKind.PGVECTOR and not self.registry.is_postgres:
+            raise ValueError("index: pgvector needs a registry.url that begins with postgresql://")
         if managed and not self.callers.keys and not self.server.is_loopback:
             raise ValueError("credentials: managed without callers.keys starts on a loopback address only")
 

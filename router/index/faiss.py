@@ -24,6 +24,8 @@ _LOWEST_AND_SPAN = np.asarray([-1, 2], dtype=np.float32)
 class FaissIndex:
     """Holds `float32[n, d]`, no longer than one, and its codes: a quarter more."""
 
+    at_hand = True
+
     def __init__(self, vectors: Vectors) -> None:
         self.vectors = vectors
         self._exact = FlatIndex(vectors)
@@ -43,6 +45,10 @@ class FaissIndex:
         scores = self.score(query, rows)
         best = top(scores, depth)
         return rows[best], scores[best]
+
+    def take(self, rows: Positions) -> Vectors:
+        """Give the vectors of rows, `float32[k, d]`."""
+        return self.vectors[rows]
 
     def score(self, query: Vectors, rows: Positions) -> Scores:
         """Give the exact scores of rows, `float32[k]`."""

@@ -11,6 +11,8 @@ from router.types import Mask, Positions, Scores, Vectors
 class FlatIndex:
     """Holds `float32[n, d]` and compares all of it."""
 
+    at_hand = True
+
     def __init__(self, vectors: Vectors) -> None:
         self.vectors = vectors
 
@@ -20,6 +22,10 @@ class FlatIndex:
         scores = self.score(query, rows)
         best = top(scores, depth)
         return rows[best], scores[best]
+
+    def take(self, rows: Positions) -> Vectors:
+        """Give the vectors of rows, `float32[k, d]`."""
+        return self.vectors[rows]
 
     def score(self, query: Vectors, rows: Positions) -> Scores:
         """Give the exact scores of rows, `float32[k]`, in their order."""

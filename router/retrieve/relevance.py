@@ -35,8 +35,10 @@ def usual(talk: SmallTalk, space: Space, permitted: Mask) -> Usual | None:
         return None
     few = talk.few
     highest = np.full(len(few), -np.inf, dtype=np.float32)
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        part = space.index.vectors[rows[start : start + ROWS_AT_ONCE]]
+    if not space.index.at_hand:
+        highest[:] = [space.index.search(one, permitted & space.ready, 1)[1].max(initial=-1.0) for one in few]
+    for start in range(0, len(rows) if space.index.at_hand else 0, ROWS_AT_ONCE):
+        part = space.index.take(rows[start : start + ROWS_AT_ONCE])
         np.maximum(highest, (few @ part.T).max(axis=1), out=highest)
     return Usual(float(highest.mean()), max(float(highest.std()), 1e-3))
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from psycopg_pool import ConnectionPool
 
 from router.index.faiss import FaissIndex
 from router.index.flat import FlatIndex
+from router.index.pgvector import OPTIONS, PgVectorIndex, PgVectorTable
 from router.types import Mask, Positions, VectorIndex, Vectors
+from tests.support.postgres import Postgres
 
 _N, _D, _BEST = 6_000, 48, 20
 _DRAW = np.random.default_rng(7)
@@ -30,10 +34,28 @@ _ALIKE = _unit(_GROUPED + 3 * np.eye(_D)[5])  # an encoder whose vectors all poi
 _QUERIES = _unit(_TOPICS + 0.3 * _DRAW.standard_normal((60, _D)))
 
 
-@pytest.fixture(params=[FlatIndex, FaissIndex])
+@pytest.fixture(scope="module")
+def in_postgres(postgres: Postgres) -> Iterator[MakeIndex]:
+    """Give a maker of indexes in a database; equal vectors are put in once."""
+    made: dict[bytes, PgVectorIndex] = {}
+
+    def make(vectors: Vectors) -> PgVectorIndex:
+        key = hashlib.sha256(vectors.tobytes()).digest()
+        if key not in made:
+            table = PgVectorTable(pool, f"nearest_{len(made)}", vectors.shape[1])
+            table.prepare()
+            slots = table.add({f"{row:06}": vector for row, vector in enumerate(vectors)})
+            made[key] = PgVectorIndex(table, np.asarray([slots[f"{row:06}"] for row in range(len(vectors))]))
+        return made[key]
+
+    with postgres.database() as url, ConnectionPool(url, kwargs={"options": OPTIONS}, open=True) as pool:
+        yield make
+
+
+@pytest.fixture(params=[FlatIndex, FaissIndex, "pgvector"])
 def make_index(request: pytest.FixtureRequest) -> MakeIndex:
     """Give one kind of index."""
-    made: MakeIndex = request.param
+    made: MakeIndex = request.getfixturevalue("in_postgres") if request.param == "pgvector" else request.param
     return made
 
 
@@ -116,3 +138,12 @@ def test_score_is_exact(make_index: MakeIndex, asked: Sequence[int]) -> None:
     rows = np.asarray(asked)
     scores = make_index(_SPREAD).score(_QUERIES[1], rows)
     np.testing.assert_allclose(scores, _SPREAD[rows].astype(np.float64) @ _QUERIES[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("asked", [[5, 3, 5_000, 3], []])
+def test_take_gives_the_vectors(make_index: MakeIndex, asked: list[int]) -> None:
+    """Rows come bit for bit, in the order in which they are asked for."""
+    rows = np.asarray(asked, dtype=np.int64)
+    taken = make_index(_SPREAD).take(rows)
+    assert taken.shape == (len(asked), _D)
+    assert taken.tobytes() == _SPREAD[rows].tobytes()
