@@ -1,7 +1,7 @@
 """What search in PostgreSQL costs, and what it misses: `python -m bench.pgvector --url postgresql://… --sizes 10000`.
 
-Prints a row for each size and filter: the share of the exact best 20 that is found, and the time of a search. The vectors
-are those of `bench/catalog.py`, the questions those of the sample. A table is made in the database and dropped afterwards.
+Prints a row for each size and filter: the share of the exact best 20 that is found, and the time of a search. Vectors
+are those of `bench/catalog.py`, questions those of the sample. A table is made in the database and dropped afterwards.
 """
 
 from __future__ import annotations
