@@ -67,7 +67,7 @@ class PostgresDatabase:
     def __init__(self, url: str, busy_timeout_ms: int) -> None:
         try:
             self._url = make_url(url)
-        except ArgumentError as error:
+        except (ArgumentError, ValueError) as error:
             raise RegistryUnusable(_malformed()) from error
         if self._url.drivername not in _DRIVERS or not self._url.database:
             raise RegistryUnusable(_malformed())

@@ -39,7 +39,7 @@ def test_batch_tells_what_was_created_updated_and_unchanged(admin: httpx.Client)
     }
 
 
-def test_batch_again_changes_nothing(admin: httpx.Client) -> None:
+def test_durability_c16_a_batch_again_changes_nothing(admin: httpx.Client) -> None:
     """The same batch twice is unchanged the second time."""
     post(admin, THREE)
     assert post(admin, THREE).json() == {"created": [], "updated": [], "unchanged": NAMES, **ALONE}
@@ -75,7 +75,7 @@ def test_batch_with_bad_entries_takes_nothing_and_names_each(admin: httpx.Client
     assert count(admin) == 0
 
 
-def test_batch_with_a_bad_entry_leaves_what_was_there(admin: httpx.Client) -> None:
+def test_durability_c16_a_batch_with_a_bad_entry_changes_nothing(admin: httpx.Client) -> None:
     """A refused batch updates nothing."""
     post(admin, THREE)
     refused(post(admin, [{**THREE[0], "source": "new"}, {}]), 422, "invalid_records")

@@ -107,7 +107,7 @@ def test_tools_without_vectors_are_found_by_words(burdened: GatewayProcess) -> N
 
 
 @pytest.mark.parametrize("moment", ["reading", "writing", "written"])
-def test_a_sudden_end_in_a_batch_leaves_none_or_all(start_gateway: StartGateway, moment: str) -> None:
+def test_durability_c01_a_sudden_end_in_a_batch_leaves_none_or_all(start_gateway: StartGateway, moment: str) -> None:
     """Killed while a batch is read, while it is written, or just after: none of the tools is stored, or every one."""
     gateway = start_gateway()
     journal = database(gateway).with_name("registry.db-journal")
@@ -140,9 +140,7 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_a_lock_of_another_process_is_503_and_the_catalogue_serves_on(
-    gateway: GatewayProcess, upstream: Upstream
-) -> None:
+def test_durability_c09_a_lock_is_503_and_the_catalogue_serves_on(gateway: GatewayProcess, upstream: Upstream) -> None:
     """A write that cannot be done is refused with a time to try again; reads and chats go on; later it can."""
     gateway.register([tools.record(WEATHER)])
     with client_for(gateway) as client:
@@ -180,7 +178,7 @@ def cramped(tmp_path: Path) -> Iterator[GatewayProcess]:
         gateway.stop()
 
 
-def test_a_full_disk_is_507_and_what_is_stored_serves_on(cramped: GatewayProcess) -> None:
+def test_durability_c04_a_full_disk_is_507_and_what_is_stored_serves_on(cramped: GatewayProcess) -> None:
     """A batch for which there is no room is refused whole; what was there is there; with room it goes through."""
     with client_for(cramped) as client:
         assert client.put("/admin/tools/get_weather", json=WEATHER).status_code == 201

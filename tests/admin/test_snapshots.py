@@ -154,7 +154,9 @@ async def test_known_vectors_are_made_once(registry: Registry, snapshots: Snapsh
     assert encoder.texts == texts
 
 
-async def test_a_broken_encoder_hides_no_change(registry: Registry, snapshots: Snapshots, encoder: Encoder) -> None:
+async def test_durability_c12_a_broken_encoder_hides_no_change(
+    registry: Registry, snapshots: Snapshots, encoder: Encoder
+) -> None:
     """That a tool is disabled is seen although another one cannot be embedded; it is embedded later."""
     await registry.put([tool("a")])
     async with following(snapshots):
@@ -258,7 +260,7 @@ async def test_a_registry_that_was_put_back_is_another_version(
     assert snapshots.catalog.version not in seen
 
 
-async def test_a_tool_that_cannot_be_embedded_keeps_back_no_other(
+async def test_durability_c12_a_tool_that_cannot_be_embedded_keeps_back_no_other(
     registry: Registry, snapshots: Snapshots, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is left to words, the catalogue is ready without it, and it is tried again later."""

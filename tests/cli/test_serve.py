@@ -72,7 +72,7 @@ def test_server_on_another_file_says_so(place: Place) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_server_on_a_damaged_registry_says_so(stocked: Place, workers: str) -> None:
+def test_durability_c07_a_server_on_a_damaged_registry_says_so(stocked: Place, workers: str) -> None:
     """Damage that shows only when the rows are read is exit code 1 and a sentence, not a traceback."""
     data = bytearray(stocked.database.read_bytes())
     data[len(data) // 4 :] = b"U" * len(data[len(data) // 4 :])

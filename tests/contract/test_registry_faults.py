@@ -109,7 +109,9 @@ async def test_opening_goes_on_behind_a_writer(
         assert await (await open_registry()).count() == 0
 
 
-async def test_full_database_takes_nothing_and_loses_nothing(registry: Registry, make_tool: MakeTool) -> None:
+async def test_durability_c04_a_full_database_takes_nothing_and_loses_nothing(
+    registry: Registry, make_tool: MakeTool
+) -> None:
     """A put for which there is no room leaves what was there; with room again it goes through."""
 
     def limit(connection: Any, _record: object) -> None:
@@ -125,7 +127,7 @@ async def test_full_database_takes_nothing_and_loses_nothing(registry: Registry,
     assert len((await registry.put(tools)).created) == 1_000
 
 
-def test_full_disk_takes_nothing_and_loses_nothing(tmp_path: Path) -> None:
+def test_durability_c04_a_full_disk_takes_nothing_and_loses_nothing(tmp_path: Path) -> None:
     """On a real disk of 3 MiB every acknowledged tool is there when it is full, and tools can be deleted."""
     mounted = f"mount -t tmpfs -o size=3m tmpfs '{tmp_path}'"
     alone = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
@@ -137,7 +139,7 @@ def test_full_disk_takes_nothing_and_loses_nothing(tmp_path: Path) -> None:
     assert done.stdout == "full True True True\n"
 
 
-async def test_failing_disk_is_told_as_such(registry: Registry) -> None:
+async def test_durability_c05_a_failing_disk_is_told_as_such(registry: Registry) -> None:
     """An I/O error of the disk is neither busy nor full."""
 
     def fail(_connection: Any, _record: object) -> None:
@@ -152,7 +154,9 @@ async def test_failing_disk_is_told_as_such(registry: Registry) -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"name: not a database\n" * 100, b"\x00" * 4_096, b"SQLite format 3\x00"])
-async def test_garbage_is_refused_and_left_alone(registry_url: str, registry_path: Path, garbage: bytes) -> None:
+async def test_durability_c07_garbage_is_refused_and_left_alone(
+    registry_url: str, registry_path: Path, garbage: bytes
+) -> None:
     """A file that is no database is named, refused, and not touched."""
     registry_path.parent.mkdir()
     registry_path.write_bytes(garbage)
@@ -169,7 +173,9 @@ async def test_empty_file_becomes_a_registry(
     await (await open_registry()).put([make_tool("a")])
 
 
-async def test_damaged_database_is_refused(registry: Registry, registry_path: Path, make_tool: MakeTool) -> None:
+async def test_durability_c07_a_damaged_database_is_refused(
+    registry: Registry, registry_path: Path, make_tool: MakeTool
+) -> None:
     """Pages that were overwritten are noticed when they are read."""
     await registry.put([make_tool(f"t{i}") for i in range(200)])
     with registry_path.open("r+b") as file:
@@ -196,7 +202,9 @@ async def test_database_of_something_else_is_refused(registry_url: str, registry
     assert "something else" in await refusal(registry_url)
 
 
-async def test_file_taken_away_is_noticed(registry: Registry, registry_path: Path, make_tool: MakeTool) -> None:
+async def test_durability_c07_a_file_taken_away_is_noticed(
+    registry: Registry, registry_path: Path, make_tool: MakeTool
+) -> None:
     """A database that vanished is an error, not an empty registry made anew."""
     await registry.put([make_tool("a")])
     registry_path.unlink()
@@ -230,7 +238,9 @@ async def test_other_addresses_are_refused(url: str) -> None:
     assert "sqlite:///path" in await refusal(url)
 
 
-async def test_wal_becomes_a_rollback_journal(registry: Registry, registry_url: str, registry_path: Path) -> None:
+async def test_durability_c10_wal_becomes_a_rollback_journal(
+    registry: Registry, registry_url: str, registry_path: Path
+) -> None:
     """A database that something switched to a write-ahead log is switched back when it is opened."""
     with closing(sqlite3.connect(registry_path)) as other:
         other.execute("PRAGMA journal_mode = WAL")
@@ -239,7 +249,7 @@ async def test_wal_becomes_a_rollback_journal(registry: Registry, registry_url: 
         assert other.execute("PRAGMA journal_mode").fetchone() == ("delete",)
 
 
-async def test_connections_write_through(registry: Registry) -> None:
+async def test_durability_c10_connections_write_through(registry: Registry) -> None:
     """Every connection syncs fully, so that what was acknowledged survives a power cut."""
     async with database_of(registry).engine.connect() as connection:
         assert (await connection.exec_driver_sql("PRAGMA synchronous")).scalar_one() == 2

@@ -10,11 +10,16 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData, Table, insert
 
-from app.registry import database, migrate, schema
+from app.errors import RegistryUnusable
+from app.registry import database, migrate, rows, schema
 from app.registry.store import Registry
 from router.types import Tool
 
@@ -54,7 +59,9 @@ def outcome(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=60)[0].strip()
 
 
-async def test_processes_open_a_new_registry_at_once(registry_url: str, open_registry: OpenRegistry) -> None:
+async def test_durability_c14_processes_open_a_new_registry_at_once(
+    registry_url: str, open_registry: OpenRegistry
+) -> None:
     """Of several processes on a file that is not there yet, everyone gets a registry, and one import wins."""
     processes = [importer(registry_url, 100) for _ in range(4)]
     for process in processes:
@@ -87,7 +94,7 @@ def import_s(tmp_path_factory: pytest.TempPathFactory) -> float:
 
 
 @pytest.mark.parametrize("moment", range(MOMENTS))
-async def test_killed_put_leaves_all_or_nothing(
+async def test_durability_c01_a_killed_import_leaves_all_or_nothing(
     registry: Registry, registry_url: str, make_tool: MakeTool, moment: int, import_s: float
 ) -> None:
     """A process killed somewhere in a put of 10,000 tools leaves all of them or none, and a sound database."""
@@ -105,10 +112,44 @@ async def test_killed_put_leaves_all_or_nothing(
     assert len((await registry.put([make_tool("b")])).created) == 1
 
 
-def test_migrations_make_the_tables_of_the_schema(registry_url: str) -> None:
+def test_durability_c14_migrations_make_the_tables_of_the_schema(registry_url: str) -> None:
     """A migrated database differs in nothing from what the code expects."""
     made = database.at(registry_url, 1_000)
     migrate.upgrade(made)
     with made.looking() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, schema.metadata) == []
+
+
+def revisions() -> list[str]:
+    """Give every released schema, the oldest first."""
+    scripts = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations"))
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+@pytest.mark.parametrize("revision", revisions())
+async def test_durability_c14_a_registry_of_any_version_is_brought_up(
+    registry_url: str, open_registry: OpenRegistry, make_tool: MakeTool, revision: str
+) -> None:
+    """Tools, their order and vectors of every released schema are there after the start, and can be changed."""
+    made = database.at(registry_url, 1_000)
+    made.prepare()
+    with made.migrating() as connection:
+        command.upgrade(migrate.config(connection), revision)
+        old = Table("tools", MetaData(), autoload_with=connection)
+        for row in rows.from_tools([make_tool("z"), make_tool("a")]):
+            connection.execute(insert(old), {name: value for name, value in row.items() if name in old.c})
+        connection.execute(insert(schema.vectors), rows.from_vectors("one", [("d", np.ones(2, np.float32))]))
+    await made.dispose()
+    migrated = await open_registry()
+    assert (await migrated.load())[1] == [make_tool("z"), make_tool("a")]
+    assert (await migrated.vectors("one", ["d"]))["d"].tolist() == [1, 1]
+    assert (await migrated.put([make_tool("z"), make_tool("b")])).created == ("b",)
+
+
+async def test_durability_c14_a_newer_registry_is_refused(registry: Registry, registry_url: str) -> None:
+    """A revision that this version does not know is of a newer one."""
+    async with registry.changing() as connection:
+        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(RegistryUnusable, match="newer version"):
+        await Registry.open(registry_url)

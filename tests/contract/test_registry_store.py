@@ -107,7 +107,7 @@ async def test_put_tells_what_became_of_each_tool(registry: Registry, make_tool:
     assert result == PutResult(created=("d", "c"), updated=("b",), unchanged=("a",))
 
 
-async def test_put_again_changes_nothing(registry: Registry, make_tool: MakeTool) -> None:
+async def test_durability_c16_a_put_again_changes_nothing(registry: Registry, make_tool: MakeTool) -> None:
     """The same tools once more are not written, and the generation stays."""
     tools = [make_tool(f"t{i}") for i in range(5_000)]
     await registry.put(tools)
@@ -143,7 +143,9 @@ async def test_catalogue_order_survives_updates(registry: Registry, make_tool: M
     assert [tool.name for tool in tools] == ["a", "b", "d", "c"]
 
 
-async def test_put_with_one_name_twice_is_refused_whole(registry: Registry, make_tool: MakeTool) -> None:
+async def test_durability_c16_a_put_with_one_name_twice_is_refused_whole(
+    registry: Registry, make_tool: MakeTool
+) -> None:
     """One name twice in an import leaves nothing of it."""
     with pytest.raises(Conflict, match="'b'"):
         await registry.put([make_tool("a"), make_tool("b"), make_tool("b")])

@@ -1,15 +1,18 @@
-"""Whatever ends a process that writes: what was acknowledged is there, nothing is half there. More: `make durability`."""
+"""What was acknowledged is there and nothing is half there, whatever ends who writes. `make durability` does more."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from tests.durability import kills
 from tests.durability.faulty import faulty_disk
+from tests.durability.machine import Machine, explore
 from tests.durability.writers import FAILPOINTS, Writers
 from tests.support.postgres import Postgres
 
@@ -72,3 +75,18 @@ def test_durability_c09_writers_at_once_lose_nothing(writers: Writers, url: str)
     """Eight processes edit the same tools: every edit is there, every generation has a number, nobody is refused."""
     found, _ = kills.contended(writers, url, 8, 10)
     assert found == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_durability_c13_any_sequence_ends_as_a_dictionary_would(
+    writers: Writers, postgres: Postgres, tmp_path: Path, kind: str
+) -> None:
+    """Changes, imports, crashes of others, restarts, restores and searches, in any order."""
+    with ExitStack() as made:
+        numbers = count()
+
+        def make() -> Machine:
+            url = f"sqlite:///{tmp_path}/{next(numbers)}.db"
+            return Machine(made.enter_context(postgres.database()) if kind == "postgresql" else url, tmp_path, writers)
+
+        explore(make, sequences=6, steps=15)

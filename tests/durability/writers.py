@@ -1,6 +1,6 @@
 """Processes that write to a registry and die: by a signal from outside, or by their own hand at a named place.
 
-`Writers` starts a process that has imported everything (`python -m tests.durability.writers`), and forks it for each run.
+`Writers` starts one that has imported everything (`python -m tests.durability.writers`), and forks it for each run.
 A run says `acked N` for each put that was acknowledged, `refused N` for one that was not. Failpoints are hung into the
 running process from here; the product has none.
 """
