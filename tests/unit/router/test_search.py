@@ -12,14 +12,30 @@ import numpy as np
 import pytest
 
 from router import pipeline, search
-from router.catalog import EMPTY, Catalog, Pool
+from router.catalog import EMPTY, Catalog, Pool, Space
 from router.embed.embedder import Embedder
 from router.embed.profile import Profile
 from router.embed.reading import EVERYTHING, Reading
 from router.embed.small_talk import SmallTalk
+from router.errors import IndexAway
+from router.index.flat import FlatIndex
 from router.pipeline import Router
 from router.retrieve import relevance
-from router.types import Budget, Grants, Mode, Rankings, Reason, Risk, RouteRequest, Selection, Source, Vectors
+from router.types import (
+    Budget,
+    Grants,
+    Mask,
+    Mode,
+    Positions,
+    Rankings,
+    Reason,
+    Risk,
+    RouteRequest,
+    Scores,
+    Selection,
+    Source,
+    Vectors,
+)
 from tests.unit.router.fakes import (
     BreakingEncoder,
     GatedEncoder,
@@ -395,3 +411,48 @@ def test_search_that_was_not_judged_yet_is_not_settled(monkeypatch: pytest.Monke
         again, other = (router.route(registered, EMPTY, replace(request, owner=who), soon()) for who in ("", "other"))
     assert len(sent) == 3
     assert (again.positions, other.positions) == (sent, ())
+
+
+class AwayIndex(FlatIndex):
+    """Vectors that another process holds, which answers while `there`."""
+
+    at_hand = False
+    there = False
+
+    def search(self, query: Vectors, permitted: Mask, depth: int) -> tuple[Positions, Scores]:
+        self._ask()
+        return super().search(query, permitted, depth)
+
+    def score(self, query: Vectors, rows: Positions) -> Scores:
+        self._ask()
+        return super().score(query, rows)
+
+    def _ask(self) -> None:
+        if not self.there:
+            raise IndexAway("not now")
+
+
+def _away() -> tuple[Catalog, AwayIndex]:
+    index = AwayIndex(space(_ONE, _TOOLS).index.take(np.arange(len(_TOOLS))))
+    return Catalog.build("away", _TOOLS, spaces=[Space(_ONE.key, index, np.ones(len(_TOOLS), np.bool_))]), index
+
+
+def test_search_without_its_index_is_by_words() -> None:
+    """Vectors that cannot be searched now cost no tool that words find; what was found so is not settled."""
+    registered, index = _away()
+    with _router(_ONE) as router:
+        first = _route(router, registered, "rent an automobile")
+        assert (first.mode, "automobile" in _names(first)) == (Mode.LEXICAL, True)
+        index.there = True
+        assert _route(router, registered, "rent a car").mode is Mode.HYBRID
+
+
+def test_search_measures_small_talk_where_the_vectors_are() -> None:
+    """An index elsewhere is asked for the best of each piece of small talk, beside requests, until it answers."""
+    (registered, index), give_up = _away(), soon()
+    with _router(_ONE, small_talk=True) as router:
+        assert [_route(router, registered, f"hello {i}").relevance for i in range(3)] == [None] * 3
+        index.there = True
+        while (judged := _route(router, registered, "hello again").relevance) is None:
+            assert time.perf_counter() < give_up
+    assert judged < 0
