@@ -60,6 +60,16 @@ chaos-cancels: setup ## cancel 20,000 requests under contention and look at the 
 chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (4 minutes)
 	$(BIN)/python -m tests.chaos.loops
 
+KILLS ?= 200
+
+.PHONY: durability
+durability: setup ## kill writers and PostgreSQL, fail the disk, compare with a dictionary (KILLS=; 20 minutes)
+	$(BIN)/python -m tests.durability.kills --runs $(KILLS)
+
+.PHONY: bench-pgvector
+bench-pgvector: setup ## measure search in PostgreSQL against exact search (URL=postgresql://…; 3 minutes)
+	$(BIN)/python -m bench.pgvector --url $(URL)
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write

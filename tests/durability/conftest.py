@@ -26,6 +26,12 @@ def sent(gateway: GatewayProcess, question: str) -> list[str]:
     return names
 
 
+def mode(gateway: GatewayProcess, question: str) -> str:
+    """Tell by which channels a question is routed."""
+    found: str = gateway.admin("POST", "/admin/route", json=tools.chat(question)).json()["mode"]
+    return found
+
+
 def wait_for(condition: Callable[[], bool], seconds: float = 30.0) -> float:
     """Wait until something is so; give how long that took.
 

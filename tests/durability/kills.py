@@ -14,8 +14,10 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from app.registry import backup
 from app.registry.snapshot import Snapshots
@@ -24,6 +26,7 @@ from app.registry.store import Registry
 from app.telemetry import Telemetry
 from router.types import Tool
 from tests.durability.faulty import faulty_disk
+from tests.durability.machine import Machine, explore
 from tests.durability.writers import BATCH, FAILPOINTS, Run, Writers, batch
 from tests.support.inside import WordEncoder
 from tests.support.postgres import Postgres
@@ -57,7 +60,7 @@ async def faults_of(url: str, run: Run | None = None, *, least: int = 0) -> list
 
 
 async def _inner_faults(registry: Registry, tools: list[Tool]) -> list[str]:
-    found = []
+    found: list[str] = []
     if isinstance(registry.database, SqliteDatabase):
         async with registry.reading() as connection:
             found += (await connection.exec_driver_sql("PRAGMA integrity_check")).scalars().all()
@@ -177,6 +180,9 @@ def main() -> None:
             _tell_of_kills(writers, store, postgres, place, runs)
             with _registry(store, postgres, place, "contended") as url:
                 found, p99_s = contended(writers, url, 8, 5 * runs // 2)
+            with ExitStack() as made:
+                explore(partial(_machine, writers, made, store, postgres, place), runs // 2, 30)
+            _say(f"C13 {store}: {runs // 2} sequences of 30 steps at most, 0 differ")
             _say(f"C09 {store}: 8 processes x {5 * runs // 2} edits, {len(found)} faults, p99 {p99_s:.3f} s")
         bad = 0
         for _ in range(runs // 4):
@@ -215,6 +221,10 @@ def _tell_of_faults(place: Path, runs: int) -> None:
         bad, acked, refused = bad + bool(found), acked + took, refused + not_taken
     _say(f"C05: {acked + refused} puts over a failing disk, {refused} refused, {bad} registries with a fault")
     writers.close()
+
+
+def _machine(writers: Writers, made: ExitStack, store: str, postgres: Postgres, place: Path) -> Machine:
+    return Machine(made.enter_context(_registry(store, postgres, place, uuid4().hex)), place, writers)
 
 
 def _registry(store: str, postgres: Postgres, place: Path, name: str) -> AbstractContextManager[str]:

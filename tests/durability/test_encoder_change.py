@@ -7,9 +7,8 @@ import json
 import numpy as np
 
 from tests.conftest import UNHURRIED, StartGateway
-from tests.durability.conftest import wait_for
+from tests.durability.conftest import mode, wait_for
 from tests.support import tools
-from tests.support.gateway import GatewayProcess
 from tests.support.upstream import Answer, Request, Upstream, completes, json_answer
 
 WIDTH = 16
@@ -42,12 +41,6 @@ def encoder(upstream: Upstream, model: str) -> str:
     return json.dumps({"kind": "endpoint", "base_url": upstream.base_url, "model": model, "dimension": WIDTH})
 
 
-def mode(gateway: GatewayProcess) -> str:
-    """Tell by which channels a question is routed."""
-    found: str = gateway.admin("POST", "/admin/route", json=tools.chat("list the invoices")).json()["mode"]
-    return found
-
-
 def test_durability_c11_a_change_of_encoder_outlives_a_kill(start_gateway: StartGateway, upstream: Upstream) -> None:
     """Until all tools have vectors of the new one, those of the old serve, whole; killed amid it, it goes on later."""
     embeddings = Embeddings()
@@ -64,13 +57,13 @@ def test_durability_c11_a_change_of_encoder_outlives_a_kill(start_gateway: Start
     second = start_gateway(**settings)
     wait_for(lambda: embeddings.left["new"] == 0 and embeddings.asked > 4)
     assert 0 < second.admin("GET", "/readyz").json()["pending"] <= 200
-    assert mode(second) == "hybrid"
+    assert mode(second, "list the invoices") == "hybrid"
     second.process.kill()
     second.process.wait()
     third = start_gateway(**settings)
-    assert mode(third) == "hybrid"
+    assert mode(third, "list the invoices") == "hybrid"
     assert "the encoder was changed" not in third.log
     embeddings.left["new"] = 10_000
     wait_for(lambda: "the encoder was changed" in third.log, 60)
     assert third.admin("GET", "/readyz").json()["pending"] == 0
-    assert mode(third) == "hybrid"
+    assert mode(third, "list the invoices") == "hybrid"

@@ -168,7 +168,7 @@ class _Failpoint:
             return renamed
 
         database.writing = watched
-        Path.replace = replaced  # type: ignore[method-assign]
+        Path.replace = replaced  # type: ignore[method-assign,assignment]
 
     def _executed(self, _connection: object, _cursor: object, statement: str, *_: object) -> None:
         if statement.startswith("INSERT INTO tools"):
