@@ -38,7 +38,7 @@ def test_each_key_changes_or_waits(sections: dict[str, Any], changed: list[str],
     merged, change = compare(settings(), settings(**sections))
     assert (list(change.changed), list(change.needs_restart)) == (changed, waiting)
     assert compare(merged, settings(**sections))[1].changed == ()
-    assert [merged.server.port, merged.registry.poll_s] == [8000, 1.0]
+    assert [merged.server.port, merged.registry.poll_s] == [8000, 0.5]
 
 
 def test_values_that_do_not_go_with_those_that_stay_are_refused() -> None:
