@@ -22,6 +22,7 @@ GatewayError
 ├── RegistryError           the tools' home
 │   ├── RegistryBusy        another process is writing
 │   ├── RegistryFull        no room on the disk
+│   ├── RegistryAway        the database cannot be reached now
 │   └── RegistryUnusable    not a registry, damaged, or written by a newer version
 └── ConfigurationError      settings that cannot be used; never leaves the process as an answer
 

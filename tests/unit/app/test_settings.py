@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from app import settings
 from app.errors import ConfigurationError
 from app.settings import Credentials, load, redacted
+from app.settings.registry import RegistrySettings
 from app.settings.server import ServerSettings
 from router.types import Risk, Source
 
@@ -466,7 +468,12 @@ def test_upstream_base_url_is_kept_as_written(url: str) -> None:
         ("select: {initial: 0}", "select.initial"),
         ("select: {budget_ms: 0}", "select.budget_ms"),
         ("tools: {source: all}", "tools.source"),
-        ("registry: {url: 'postgresql://db/tools'}", "registry"),
+        ("registry: {url: 'mysql://db/tools'}", "registry"),
+        ("registry: {url: 'postgresql://db'}", "registry"),
+        ("registry: {url: 'postgresql://[db/tools'}", "registry"),
+        ("registry: {url: 'postgresql+asyncpg://db/tools'}", "registry"),
+        ("registry: {url: 'postgresql://me:secret@db/tools'}", "registry"),
+        ("index: pgvector", "configuration"),
         ("encoder: other", "encoder"),
         ("log: {level: loud}", "log.level"),
     ],
@@ -474,3 +481,19 @@ def test_upstream_base_url_is_kept_as_written(url: str) -> None:
 def test_value_that_cannot_be_used_is_named(text: str, named: str) -> None:
     """A refused value is named by section and key."""
     assert refusal(text).startswith(f"{named}: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("postgresql://me@db:5432/tools?sslmode=require", "postgresql://me:a%2Fb%40c@db:5432/tools?sslmode=require"),
+        ("postgresql://db/tools", "postgresql://:a%2Fb%40c@db/tools"),
+        ("sqlite:///x.db", "sqlite:///x.db"),
+    ],
+)
+def test_the_password_of_the_registry_is_shown_to_its_server_alone(url: str, address: str) -> None:
+    """It is put into the address, escaped, and into nothing that is printed."""
+    registry = RegistrySettings(url=url, password=SecretStr("a/b@c"))
+    assert registry.address == address
+    assert "a/b@c" not in repr(registry)
+    assert "%40c" not in registry.model_dump_json()
