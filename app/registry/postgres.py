@@ -50,7 +50,7 @@ _ALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3,
 _BUSY = (errors.LockNotAvailable, errors.QueryCanceled, errors.DeadlockDetected, errors.SerializationFailure)
 _FULL = (errors.DiskFull,)
 _AWAY = (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow, errors.TooManyConnections)
-_PASSING = ("starting up", "shutting down", "recovery", "slots", "too many", "terminating")
+_PASSING = ("starting up", "not yet accepting", "shutting down", "recovery", "slots", "too many", "terminating")
 _FORBIDDEN = (
     errors.InsufficientPrivilege,
     errors.InvalidPassword,

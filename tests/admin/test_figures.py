@@ -95,7 +95,7 @@ def test_readyz_waits_for_the_vectors(gateway: GatewayProcess) -> None:
     gateway.register([tools.record(tool) for tool in tools.distinct(300, "new_")], ready=False)
     answer = httpx.get(gateway.url + "/readyz", trust_env=False)
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "tools": 300, "pending": 300}
+    assert answer.json() == {"ready": False, "tools": 300, "pending": 300, "registry": "up"}
     gateway.wait_ready(60)
     answer = httpx.get(gateway.url + "/readyz", trust_env=False)
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "tools": 300, "pending": 0, "registry": "up"})

@@ -44,7 +44,10 @@ def in_postgres(postgres: Postgres) -> Iterator[MakeIndex]:
         if key not in made:
             table = PgVectorTable(pool, f"nearest_{len(made)}", vectors.shape[1])
             table.prepare()
+            with pool.connection() as connection:
+                connection.execute(f"DROP INDEX ix_nearest_{len(made)}".encode())
             slots = table.add({f"{row:06}": vector for row, vector in enumerate(vectors)})
+            table.prepare()  # a graph is made faster of all at once
             made[key] = PgVectorIndex(table, np.asarray([slots[f"{row:06}"] for row in range(len(vectors))]))
         return made[key]
 

@@ -19,6 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from sqlalchemy import event
@@ -60,7 +61,7 @@ class Writers:
     """Makes processes that write. `close()` it."""
 
     def __init__(self, directory: Path, variables: Mapping[str, str] | None = None) -> None:
-        self._directory = directory
+        self._directory = Path(mkdtemp(dir=directory))  # of several makers, each tells apart its own
         self._count = 0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.durability.writers"],

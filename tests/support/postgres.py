@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -70,7 +70,8 @@ class Postgres:
         assert self._process is not None
         if how is signal.SIGKILL:
             for child in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split():
-                os.kill(int(child), how)
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.kill(int(child), how)
         self._process.send_signal(how)
         self._process.wait(_PATIENCE_S)
 
