@@ -67,7 +67,7 @@ def test_durability_c08_what_one_gateway_registers_the_other_offers(
     wait_for(lambda: "sing_song" in sent(first, "Sing a song!"), 5)
 
 
-@pytest.mark.parametrize("workers", [4])
+@pytest.mark.parametrize("workers", [2])
 def test_durability_c08_workers_on_one_file_all_know(tmp_path: Path, workers: int) -> None:
     """With SQLite, a second after a tool is disabled through one worker, none of them offers it."""
     with GatewayProcess.running(tmp_path, UNHURRIED, "--workers", str(workers)) as gateway:
