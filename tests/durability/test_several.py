@@ -67,17 +67,18 @@ def test_durability_c08_what_one_gateway_registers_the_other_offers(
     wait_for(lambda: "sing_song" in sent(first, "Sing a song!"), 5)
 
 
-@pytest.mark.parametrize("workers", [2])
-def test_durability_c08_workers_on_one_file_all_know(tmp_path: Path, workers: int) -> None:
+def test_durability_c08_workers_on_one_file_all_know(tmp_path: Path) -> None:
     """With SQLite, a second after a tool is disabled through one worker, none of them offers it."""
-    with GatewayProcess.running(tmp_path, UNHURRIED, "--workers", str(workers)) as gateway:
-        wait_for(lambda: gateway.log.count("ready to serve") == workers, 60)
+    gateway = GatewayProcess.start(tmp_path, UNHURRIED, workers=2)
+    try:
         gateway.register([tools.record(tool) for tool in tools.distinct(20)])
-        wait_for(lambda: all(names for names in everywhere(gateway)))
+        wait_for(lambda: all(everywhere(gateway)))
         name = sent(gateway, QUESTION)[0]
         assert gateway.admin("PATCH", f"/admin/tools/{name}", json={"enabled": False}).is_success
         time.sleep(1)
         assert not any(name in names for names in everywhere(gateway))
+    finally:
+        gateway.stop()
 
 
 def everywhere(gateway: GatewayProcess) -> list[list[str]]:
