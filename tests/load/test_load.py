@@ -21,11 +21,12 @@ def running() -> Iterator[tuple[GatewayProcess, Chaos]]:
 
 
 def test_d06_what_can_be_answered_is_answered_under_ten_times_as_much(running: tuple[GatewayProcess, Chaos]) -> None:
-    """Everything is answered or refused with `retry-after`, and half of what is possible at least."""
+    """Everything is answered or refused with `retry-after`, places are used again, and afterwards all is well."""
     result = asyncio.run(overload.overload(running[0].port, seconds=4))
     assert result.others == []
-    assert len(result.shed) > len(result.answered)
-    assert result.goodput > 0.5
+    assert len(result.shed) > 0
+    assert len(result.answered) > overload.PLACES  # how many more: make soak
+    assert result.recovered_s < overload.RECOVERY_S
 
 
 def test_d02_silent_streams_cost_little_and_arrive_whole(running: tuple[GatewayProcess, Chaos]) -> None:
