@@ -81,7 +81,7 @@ def test_safety_a_change_is_seen_by_the_next_request(risky_gateway: GatewayProce
 
 
 def test_p11_p12_the_log_holds_nothing_confidential(risky_gateway: GatewayProcess, upstream: Upstream) -> None:
-    """At level debug, whatever happens, no key, question, argument, answer or query is written; all of it is sent on."""
+    """At level debug, whatever happens, no key, question, argument, answer or query is written; all is sent on."""
     called = tools.called("SECRET-tool")
     called[0]["tool_calls"][0]["function"]["arguments"] = '{"a": "SECRET-argument"}'
     own = [tools.function(f"mine_{number}", "SECRET-description") for number in range(30)]

@@ -22,7 +22,7 @@ PLACES = 6
 _ANSWER_S = 0.1
 CAPACITY = PLACES / _ANSWER_S
 _SLOW = mix.Kind(f"late?ms={_ANSWER_S * 1e3:.0f}")
-_RECOVERY_S = 10.0
+RECOVERY_S = 10.0
 
 
 @dataclass
@@ -61,14 +61,14 @@ async def overload(port: int, seconds: float, times: float = 10.0) -> Result:
         task.add_done_callback(running.discard)
     await asyncio.gather(*running)
     over = time.perf_counter()
-    while time.perf_counter() - over < _RECOVERY_S:
+    while time.perf_counter() - over < RECOVERY_S:
         after = Result(1.0)
         result.recovered_s = time.perf_counter() - over
         for _ in range(10):
             await _ask(port, after, chance)
         if len(after.answered) == 10:
             return result
-    result.recovered_s = _RECOVERY_S
+    result.recovered_s = RECOVERY_S
     return result
 
 

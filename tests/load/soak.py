@@ -25,7 +25,7 @@ from tests.load.figures import Held, Lag, at_rest
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
 
-CLIENTS = 16
+CLIENTS = 8
 FILL = 25_000
 WARM_UP = 5_000
 NOVEL = 0.5
@@ -100,9 +100,9 @@ def soak(
     show: bool = False,
 ) -> Result:
     """Ask `fill` and `warm_up` requests, look, ask `count`, look again."""
-    _asked(gateway, chaos, [mix.Kind()] * fill, 1.0)
+    unexpected = _asked(gateway, chaos, [mix.Kind()] * fill, 1.0)
     wanted = mix.kinds(warm_up + count, groups)
-    unexpected = _asked(gateway, chaos, islice(wanted, warm_up), novel)
+    unexpected += _asked(gateway, chaos, islice(wanted, warm_up), novel)
     start, late, spent = at_rest(gateway, chaos), Lag.of(gateway), 0.0
     for asked in range(0, count, _LOOK_EVERY):
         began = time.monotonic()
