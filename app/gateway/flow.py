@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from app.callers.rate import RateLimits
+from app.callers.ring import Keyring
 from app.credentials import Headers
 from app.errors import BodyTooLarge, GatewayError, Stopping, answer_for, headers_for, openai_body
 from app.gateway.account import account, add_routing, headers_of
@@ -38,6 +40,8 @@ class Gateway:
     telemetry: Telemetry
     tracing: Tracing | None = None
     entrance: Entrance = field(default_factory=Entrance)
+    keyring: Keyring = field(default_factory=Keyring)
+    limits: RateLimits = field(default_factory=RateLimits)
 
     def now(self) -> Gateway:
         """Give it as it is: a new configuration is for the requests that come after it."""
@@ -60,8 +64,7 @@ async def passed(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -
 
 async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
     headers: Headers = exchange.scope["headers"]
-    caller = identify(headers, gateway.settings)
-    exchange.mark("identify")
+    caller = await _admitted(gateway, exchange)
     body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
     exchange.mark("receive")
     routed = await _routed(gateway, caller, headers, body)
@@ -74,12 +77,27 @@ async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
 
 
 async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
-    identify(exchange.scope["headers"], gateway.settings)
-    exchange.mark("identify")
+    await _admitted(gateway, exchange)
     body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
     if not body:
         await inbox.body(0, None)
     await inbox.while_present(_exchanged(gateway, exchange, body, []))
+
+
+async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
+    """Find out who asks, and count the request against the limits of its key.
+
+    Raises:
+        Unauthorized: The key shown opens nothing.
+        RateLimited: It is one request too many.
+        BadRequest: An `x-toolfunnel-…` header cannot be read.
+    """
+    caller = identify(exchange.scope["headers"], gateway.settings, gateway.keyring)
+    exchange.usage.caller = caller.key
+    if caller.limits:
+        await gateway.limits.count(caller.key, caller.limits)
+    exchange.mark("identify")
+    return caller
 
 
 async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _Steps) -> None:
@@ -160,7 +178,7 @@ async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None
     if exchange.begun:
         raise error
     body = openai_body(str(error), entry)
-    headers = [*headers_for(entry), (b"content-length", str(len(body)).encode())]
+    headers = [*headers_for(entry), *error.headers, (b"content-length", str(len(body)).encode())]
     await exchange({"type": "http.response.start", "status": entry.status, "headers": headers})
     await exchange({"type": "http.response.body", "body": body, "more_body": False})
 

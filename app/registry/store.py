@@ -151,6 +151,7 @@ class Registry:
         q: str | None = None,
         enabled: bool | None = None,
         risk: Risk | None = None,
+        tenant: str | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> list[Tool]:
@@ -169,6 +170,8 @@ class Registry:
             query = query.where(tools.enabled.is_(enabled))
         if risk is not None:
             query = query.where(tools.risk == risk.value)
+        if tenant is not None:
+            query = query.where(tools.tenant == tenant)
         if after is not None:
             query = query.where(tools.name > after)
         async with self._reading() as connection:
@@ -329,6 +332,9 @@ class Registry:
         with sqlite.translated(self._path):
             async with self._writing, self._writer.begin() as connection:
                 yield connection
+
+    # For the stores of other tables in this database.
+    reading, changing = _reading, _changing
 
 
 def _one(name: str) -> Select[*tuple[Any, ...]]:

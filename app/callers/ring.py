@@ -1,0 +1,71 @@
+"""The keys that open the gateway now, in memory: a look at a dictionary and one HMAC a request.
+
+Revoked keys are not in it. A key whose id is unknown takes the time of one that is known: what is compared, and how,
+is the same.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from app.callers import form
+from app.registry.keys import Key
+from router.permit import ANYONE
+from router.types import Grants
+
+_NOBODY = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a key: its id, what it grants, how often it may be used."""
+
+    id: str
+    grants: Grants = ANYONE
+    limits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    digest: str
+    until: float
+    holder: Holder
+
+
+class Keyring:
+    """What `hold` was given last. `used` collects the ids of keys that opened since it was emptied."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self.used: set[str] = set()
+        self._held: dict[str, _Held] = {}
+        self._clock = clock
+
+    def hold(self, keys: Iterable[Key]) -> None:
+        """Let these keys open and no others."""
+        self._held = {
+            key.id: _Held(
+                key.digest,
+                key.expires_at.timestamp() if key.expires_at else float("inf"),
+                Holder(key.id, key.grants, key.limits),
+            )
+            for key in keys
+            if key.revoked_at is None
+        }
+
+    def open(self, shown: bytes, pepper: bytes) -> Holder | None:
+        """Give the holder of a key; None for a key that is not known, or is not any more."""
+        held = self._held.get(form.id_of(shown))
+        kept = held.digest if held is not None else _NOBODY
+        same = hmac.compare_digest(form.digest(shown, pepper), kept)
+        if not same or held is None or held.until <= self._clock():
+            return None
+        self.used.add(held.holder.id)
+        return held.holder
+
+    def grants_of(self, key_id: str) -> Grants | None:
+        """Give what a key grants that is held; None where there is none of this id."""
+        held = self._held.get(key_id)
+        return None if held is None else held.holder.grants
