@@ -20,8 +20,8 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicates
 from app.admin.service import decision
-from app.demo import DemoFailed
 from app.callers.commands import keys
+from app.demo import DemoFailed
 from app.encoders import close_all, make_encoders
 from app.encoders.commands import encoder
 from app.encoders.readers import load as load_readers

@@ -22,11 +22,12 @@ from limits.errors import StorageError
 from app.errors import ConfigurationError, RateLimited
 
 if TYPE_CHECKING:
-    from redis.asyncio import ConnectionPool
+    from redis.asyncio import BlockingConnectionPool
 
 _log = structlog.get_logger()
 
-_PATIENCE_S = 0.25
+_PATIENCE_S = 1.0
+_CONNECTIONS = 16
 _AGAIN_S = 5.0
 
 
@@ -39,7 +40,7 @@ def parsed(limit: str) -> RateLimitItem:
     """
     item = parse(limit)
     if not (item.amount > 0 and item.multiples > 0):
-        raise ValueError(limit)
+        raise ValueError(f"couldn't parse rate limit string {limit!r}")
     return item
 
 
@@ -107,9 +108,9 @@ def duration(seconds: int) -> str:
     return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
-def _pool_of(url: str) -> ConnectionPool:
+def _pool_of(url: str) -> BlockingConnectionPool:
     try:
-        from redis.asyncio import ConnectionPool  # noqa: PLC0415 - an extra
+        from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ConfigurationError("limits.storage: Redis needs the extra: pip install 'toolfunnel[redis]'") from error
-    return ConnectionPool.from_url(url)
+    return BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
