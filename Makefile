@@ -60,6 +60,10 @@ chaos-cancels: setup ## cancel 20,000 requests under contention and look at the 
 chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (4 minutes)
 	$(BIN)/python -m tests.chaos.loops
 
+.PHONY: bench-keys
+bench-keys: setup ## measure what checking a caller's key costs, and how soon a revoked one is refused (1 minute)
+	$(BIN)/python -m bench.keys
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write

@@ -156,7 +156,7 @@ def show_decision(question: str, explained: dict[str, Any]) -> None:
         table.add_row(*_cells(row, channels)[: len(table.columns)], style="dim")
     out.print(table)
     if refused := sum(row["why"] in ("not permitted", "disabled") for row in rows):
-        note = f"\n{counted(refused)} may not be offered: disabled, or of a risk outside safety.allow"
+        note = f"\n{counted(refused)} may not be offered: disabled, of a tenant, or of a risk outside safety.allow"
         out.print(note, style="dim", highlight=False)
 
 

@@ -6,10 +6,12 @@ is the same.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from weakref import WeakSet
 
 from app.callers import form
 from app.registry.keys import Key
@@ -36,24 +38,35 @@ class _Held:
 
 
 class Keyring:
-    """What `hold` was given last. `used` collects the ids of keys that opened since it was emptied."""
+    """What `hold` was given last. Of one event loop.
+
+    `used` collects the ids of keys that opened since it was emptied.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.used: set[str] = set()
         self._held: dict[str, _Held] = {}
+        self._inside: dict[str, WeakSet[asyncio.Task[object]]] = {}
+        self._taken_back: set[str] = set()
         self._clock = clock
 
     def hold(self, keys: Iterable[Key]) -> None:
-        """Let these keys open and no others."""
-        self._held = {
-            key.id: _Held(
-                key.digest,
-                key.expires_at.timestamp() if key.expires_at else float("inf"),
-                Holder(key.id, key.grants, key.limits),
-            )
-            for key in keys
-            if key.revoked_at is None
-        }
+        """Let these keys open and no others; cancel the requests in hand of those that are taken back."""
+        before, self._held = self._held, self._of(keys)
+        for key_id in before.keys() - self._held.keys():
+            self._taken_back.add(key_id)
+            for task in list(self._inside.pop(key_id, ())):
+                task.cancel()
+
+    def attend(self, key_id: str) -> None:
+        """Let the request that this task answers end when its key is taken back."""
+        task = asyncio.current_task()
+        if key_id in self._held and task is not None:
+            self._inside.setdefault(key_id, WeakSet()).add(task)
+
+    def took_back(self, key_id: str) -> bool:
+        """Tell whether a key opened before and does not any more."""
+        return key_id in self._taken_back
 
     def open(self, shown: bytes, pepper: bytes) -> Holder | None:
         """Give the holder of a key; None for a key that is not known, or is not any more."""
@@ -69,3 +82,14 @@ class Keyring:
         """Give what a key grants that is held; None where there is none of this id."""
         held = self._held.get(key_id)
         return None if held is None else held.holder.grants
+
+    def _of(self, keys: Iterable[Key]) -> dict[str, _Held]:
+        return {
+            key.id: _Held(
+                key.digest,
+                key.expires_at.timestamp() if key.expires_at else float("inf"),
+                Holder(key.id, key.grants, key.limits),
+            )
+            for key in keys
+            if key.revoked_at is None
+        }

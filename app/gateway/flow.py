@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars
 from app.callers.rate import RateLimits
 from app.callers.ring import Keyring
 from app.credentials import Headers
-from app.errors import BodyTooLarge, GatewayError, Stopping, answer_for, headers_for, openai_body
+from app.errors import BodyTooLarge, GatewayError, Stopping, Unauthorized, answer_for, headers_for, openai_body
 from app.gateway.account import account, add_routing, headers_of
 from app.gateway.exchange import Entrance, Exchange
 from app.gateway.forward import Upstream
@@ -46,8 +46,11 @@ class Gateway:
     def now(self) -> Gateway:
         """Give it as it is: a new configuration is for the requests that come after it."""
         parts = self.settings, self.snapshots, self.routing, self.upstream, self.telemetry, self.tracing
-        return Gateway(*parts, self.entrance)
+        return Gateway(*parts, self.entrance, self.keyring, self.limits)
 
+
+_STOPPED = Stopping("The gateway was stopped before this request was answered.")
+_REVOKED = Unauthorized("This API key was revoked before the request was answered.")
 
 _Steps = Callable[[Gateway, Exchange, Inbox], Awaitable[None]]
 
@@ -94,6 +97,7 @@ async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
     """
     caller = identify(exchange.scope["headers"], gateway.settings, gateway.keyring)
     exchange.usage.caller = caller.key
+    gateway.keyring.attend(caller.key)
     if caller.limits:
         await gateway.limits.count(caller.key, caller.limits)
     exchange.mark("identify")
@@ -119,9 +123,10 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
         raise
     except asyncio.CancelledError:
         usage.end = "cut_off"
+        revoked = gateway.keyring.took_back(usage.caller)
         if exchange.begun:
-            raise
-        await _refuse(exchange, inbox, Stopping("The gateway was stopped before this request was answered."))
+            raise (BrokenOff("the caller's key was revoked") if revoked else asyncio.CancelledError) from None
+        await _refuse(exchange, inbox, _REVOKED if revoked else _STOPPED)
     except Exception:  # a fault of ours: the server logs it
         if not exchange.begun:
             await _refuse(exchange, inbox, GatewayError("The gateway failed. Its log says more."))

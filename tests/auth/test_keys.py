@@ -6,10 +6,12 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 
@@ -18,9 +20,9 @@ from tests.cli.command import Place, wait_until
 from tests.conftest import MakeClient
 from tests.support import sockets, tools
 from tests.support.gateway import GatewayProcess, free_port
-from tests.support.lines import line_of
+from tests.support.lines import line_of, lines
 from tests.support.sockets import RawClient
-from tests.support.upstream import Upstream
+from tests.support.upstream import Ending, Upstream, event, never, sse
 
 QUESTION = tools.chat("list the exams")
 
@@ -140,6 +142,31 @@ def test_auth_e18_a_revoked_key_opens_nothing_within_a_second(
     wait_until(lambda: refuses(pair[1], key["key"]))
     with pytest.raises(openai.AuthenticationError):
         client_of(pair[1], api_key=key["key"]).models.list()
+
+
+def test_auth_e18_answers_under_way_are_broken_off(pair: Pair, issue: Issue, upstream: Upstream) -> None:
+    """A key revoked elsewhere: its stream has no end, its waiting request is a 401, both calls to the provider end."""
+    key = issue()
+    settle(pair, key["key"])
+    upstream.reset()
+    upstream.respond_with(sse(event({"content": "Hel"}), ending=Ending.HANG), never())
+    shown = {"authorization": f"Bearer {key['key']}"}
+    with (
+        ThreadPoolExecutor(1) as pool,
+        httpx.stream("POST", pair[1].base_url + "/chat/completions", json=QUESTION, headers=shown) as answer,
+    ):
+        pieces = answer.iter_bytes()
+        assert b"Hel" in next(pieces)
+        waiting = pool.submit(asked, pair[1], key["key"])
+        upstream.wait_for(2)
+        pair[0].admin("DELETE", f"/admin/keys/{key['id']}")
+        with pytest.raises(httpx.RemoteProtocolError):
+            next(pieces)
+        assert waiting.result() == 401
+    for request in upstream.requests:
+        request.wait_closed(10)
+    ends = {line["end"] for line in lines(pair[1], "chat") if line.get("caller") == key["id"]}
+    assert ends == {"whole", "cut_off"}
 
 
 def test_auth_e18_the_command_revokes_for_running_gateways(pair: Pair, upstream: Upstream) -> None:

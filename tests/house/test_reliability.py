@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WHOLE = {"A": 23, "B": 23}  # groups of which every case is listed
-SUITES = ("faults", "edge", "operations")
+SUITES = ("faults", "edge", "operations", "auth")
 CASE = re.compile(r"(?<=_)[abdef]\d\d(?=_)")
 ROW = re.compile(r"^\| ([A-Z]\d\d) \|[^|]+\|([^|]*)\|[^|]*\| (\w+) \|$", re.MULTILINE)
 ROWS = {
