@@ -97,7 +97,8 @@ async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
     """
     caller = identify(exchange.scope["headers"], gateway.settings, gateway.keyring)
     exchange.usage.caller = caller.key
-    gateway.keyring.attend(caller.key)
+    if caller.key:
+        gateway.keyring.attend(caller.key)
     if caller.limits:
         await gateway.limits.count(caller.key, caller.limits)
     exchange.mark("identify")
@@ -122,8 +123,10 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
         usage.failure, usage.end = "upstream_broke_off", "broken_off"
         raise
     except asyncio.CancelledError:
-        usage.end = "cut_off"
         revoked = gateway.keyring.took_back(usage.caller)
+        if revoked and exchange.ended:
+            return
+        usage.end = "cut_off"
         if exchange.begun:
             raise (BrokenOff("the caller's key was revoked") if revoked else asyncio.CancelledError) from None
         await _refuse(exchange, inbox, _REVOKED if revoked else _STOPPED)
