@@ -53,5 +53,5 @@ def test_times_are_written_as_openai_does(seconds: int, written: str) -> None:
 @pytest.mark.parametrize("limit", ["", "10", "0/minute", "-1/minute", "ten/minute", "10/fortnight"])
 def test_what_is_no_limit_is_refused(limit: str) -> None:
     """Amount and time are needed."""
-    with pytest.raises(ValueError, match="rate limit string|granularity"):
+    with pytest.raises(ValueError, match=r"rate limit string|granularity"):
         parsed(limit)
