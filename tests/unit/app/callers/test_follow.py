@@ -58,13 +58,3 @@ async def test_a_key_is_noted_once_an_hour(store: KeyStore) -> None:
     assert stored[0].used_at == again[0].used_at == datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     assert await store.token() == before
     await following.stop()
-
-
-async def test_a_key_is_revoked_once(store: KeyStore) -> None:
-    """The second time changes nothing, and an unknown id is told."""
-    key, _ = made()
-    await store.add(key)
-    first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC)
-    assert [await store.revoke(key.id, when) for when in (first, second)] == [True, True]
-    assert [one.revoked_at for one in (await store.load())[1]] == [first]
-    assert not await store.revoke("nobody", first)
