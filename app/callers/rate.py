@@ -19,7 +19,7 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
-from app.errors import ConfigurationError, RateLimited
+from app.errors import RateLimited
 
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool
@@ -48,11 +48,7 @@ class RateLimits:
     """Counts requests. `close()` it."""
 
     def __init__(self, redis_url: str | None = None) -> None:
-        """Count here, or in the Redis of a URL.
-
-        Raises:
-            ConfigurationError: The package for Redis is not installed.
-        """
+        """Count here, or in the Redis of a URL."""
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._pool = _pool_of(redis_url) if redis_url else None
         self._shared: FixedWindowRateLimiter | None = None
@@ -109,8 +105,6 @@ def duration(seconds: int) -> str:
 
 
 def _pool_of(url: str) -> BlockingConnectionPool:
-    try:
-        from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise ConfigurationError("limits.storage: Redis needs the extra: pip install 'toolfunnel[redis]'") from error
+    from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - loaded where it is used
+
     return BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
