@@ -79,7 +79,7 @@ class KeyStore:
 
     async def revoke(self, key_id: str, now: datetime) -> bool:
         """Revoke a key for good; tell whether there is one of this id. Once revoked it stays as it is."""
-        return await self._registry.shielded(self._revoke(key_id, now))
+        return key_id.isalnum() and await self._registry.shielded(self._revoke(key_id, now))
 
     async def note_used(self, hours: Mapping[str, datetime]) -> None:
         """Note by id in which hour keys were used; what is known of a later one stays."""

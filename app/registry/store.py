@@ -333,8 +333,7 @@ class Registry:
             async with self._writing, self._writer.begin() as connection:
                 yield connection
 
-    # For the stores of other tables in this database.
-    reading, changing = _reading, _changing
+    reading, changing = _reading, _changing  # for the stores of other tables
 
 
 def _one(name: str) -> Select[*tuple[Any, ...]]:
