@@ -17,6 +17,7 @@ from router.types import Risk
 
 _LONGEST = 200
 _MOST = 1_000
+_LAST_YEAR = 9_000  # beyond 9999 there are no times in UTC
 
 
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +91,8 @@ def _check(wanted: Wanted) -> None:
         raise BadRequest("expires_at needs a zone, for example 2027-01-31T00:00:00Z.")
     if wanted.expires_at is not None and wanted.expires_at <= datetime.now(UTC):
         raise BadRequest("expires_at has passed already.")
+    if wanted.expires_at is not None and wanted.expires_at.year > _LAST_YEAR:
+        raise BadRequest("expires_at is too far away; null is never.")
     for limit in wanted.limits:
         try:
             parsed(limit.strip())

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, parse_many
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
@@ -38,10 +38,10 @@ def parsed(limit: str) -> RateLimitItem:
     Raises:
         ValueError: It is none.
     """
-    item = parse(limit)
-    if not (item.amount > 0 and item.multiples > 0):
+    items = parse_many(limit)
+    if len(items) != 1 or not (items[0].amount > 0 and items[0].multiples > 0):
         raise ValueError(f"couldn't parse rate limit string {limit!r}")
-    return item
+    return items[0]
 
 
 class RateLimits:

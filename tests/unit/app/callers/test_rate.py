@@ -50,7 +50,7 @@ def test_times_are_written_as_openai_does(seconds: int, written: str) -> None:
     assert duration(seconds) == written
 
 
-@pytest.mark.parametrize("limit", ["", "10", "0/minute", "-1/minute", "ten/minute", "10/fortnight"])
+@pytest.mark.parametrize("limit", ["", "10", "0/minute", "-1/minute", "ten/minute", "10/fortnight", "1/minute; 2/hour"])
 def test_what_is_no_limit_is_refused(limit: str) -> None:
     """Amount and time are needed."""
     with pytest.raises(ValueError, match=r"rate limit string|granularity"):
