@@ -70,6 +70,10 @@ durability: setup ## kill writers and PostgreSQL, fail the disk, compare with a 
 bench-pgvector: setup ## measure search in PostgreSQL against exact search (URL=postgresql://…; 3 minutes)
 	$(BIN)/python -m bench.pgvector --url $(URL)
 
+.PHONY: bench-keys
+bench-keys: setup ## measure what checking a caller's key costs, and how soon a revoked one is refused (1 minute)
+	$(BIN)/python -m bench.keys
+
 .PHONY: bench-retrieval
 bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write

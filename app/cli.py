@@ -20,6 +20,7 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicates
 from app.admin.service import decision
+from app.callers.commands import keys
 from app.demo import DemoFailed
 from app.encoders import close_all, make_encoders
 from app.encoders.commands import encoder
@@ -28,6 +29,7 @@ from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
 from app.registry.commands import backup, restore
+from app.registry.keys import KeyStore, named
 from app.registry.learn import learned
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
@@ -57,6 +59,7 @@ app.command("eval")(evaluate)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(encoder, name="encoder")
+app.add_typer(keys, name="keys")
 
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -139,6 +142,7 @@ def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
     tag: Annotated[str | None, typer.Option(help="Only tools with this tag.", callback=_given)] = None,
     q: Annotated[str | None, typer.Option(help="Only tools with this in name or description.", callback=_given)] = None,
     risk: Annotated[Risk | None, typer.Option(help="Only tools of this risk.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only tools of this tenant.", callback=_given)] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100_000,
     as_json: Json = False,
 ) -> None:
@@ -146,7 +150,8 @@ def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
     loaded = _load(config)
 
     async def work(registry: Registry) -> tuple[list[Tool], int]:
-        return await registry.find(tag=tag, q=q, risk=risk, limit=limit), await registry.count()
+        found = await registry.find(tag=tag, q=q, risk=risk, tenant=tenant, limit=limit)
+        return found, await registry.count()
 
     found, total = _with_registry(loaded, work)
     if as_json:
@@ -228,6 +233,7 @@ def route(
         str, typer.Argument(help="What a user would ask.", metavar="QUESTION", callback=_given, show_default=False)
     ],
     k: Annotated[int | None, typer.Option("--k", help="Choose at most so many tools.", min=1)] = None,
+    key: Annotated[str | None, typer.Option(help="Id of a caller's key: choose as for its requests.")] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -235,7 +241,11 @@ def route(
     loaded = _load(config)
     if not question.strip():
         raise typer.BadParameter("it is empty; ask something", param_hint="'QUESTION'")
-    explained = _with_registry(loaded, lambda registry: _explain(loaded, registry, question, k))
+
+    async def work(registry: Registry) -> dict[str, Any]:
+        return await _explain(loaded, registry, question, await _options(registry, k, key))
+
+    explained = _with_registry(loaded, work)
     if as_json:
         print_json(explained)
     elif explained["tools"]:
@@ -332,14 +342,24 @@ def _empty(loaded: Settings) -> str:
     return f"The catalogue {loaded.registry.url} is empty. 'toolfunnel tools import FILE...' registers tools."
 
 
-async def _explain(loaded: Settings, registry: Registry, question: str, k: int | None) -> dict[str, Any]:
+async def _options(registry: Registry, k: int | None, key_id: str | None) -> Options:
+    if key_id is None:
+        return Options(k=k)
+    _, keys = await KeyStore(registry).load()
+    key = named(keys, key_id)
+    if key is None:
+        raise NotFound(f"There is no key {key_id!r}. 'toolfunnel keys list' shows them.")
+    return Options(k=k, grants=key.grants)
+
+
+async def _explain(loaded: Settings, registry: Registry, question: str, options: Options) -> dict[str, Any]:
     readers = await asyncio.to_thread(load_readers, loaded)
     routing = Routing(Router(*(reader.embedder() for reader in readers)), loaded)
     snapshots = Snapshots(registry, [reader.encoder for reader in readers], Telemetry(), loaded.registry.poll_s)
     try:
         await snapshots.refresh()
         body = json.dumps({"messages": [{"role": "user", "content": question}]}).encode()
-        return decision(await routing.explain(body, snapshots.catalog, Options(k=k)))
+        return decision(await routing.explain(body, snapshots.catalog, options))
     finally:
         routing.close()
         close_all(reader.encoder for reader in readers)

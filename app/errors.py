@@ -4,6 +4,7 @@ GatewayError
 ├── BadRequest              the request cannot be read as what it claims to be
 ├── Unauthorized            no credential, or one that is not known
 ├── NotFound                no such tool, no such path
+├── RateLimited             more requests than a key may make
 ├── Conflict                the change contradicts what is there
 ├── BodyTooLarge            more bytes than are accepted
 ├── HeadersTooLarge         more, or larger, headers than are accepted
@@ -37,7 +38,12 @@ from dataclasses import dataclass
 
 
 class GatewayError(Exception):
-    """Base of all. Its text is shown to callers: it says what to do, and never holds a secret."""
+    """Base of all. Its text is shown to callers: it says what to do, and never holds a secret.
+
+    `headers` are those of its answer, besides the table's.
+    """
+
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class BadRequest(GatewayError):
@@ -46,6 +52,14 @@ class BadRequest(GatewayError):
 
 class Unauthorized(GatewayError):
     """No credential, or one that is not known."""
+
+
+class RateLimited(GatewayError):
+    """More requests than a key may make."""
+
+    def __init__(self, message: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(message)
+        self.headers = headers
 
 
 class NotFound(GatewayError):
@@ -165,6 +179,7 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     GatewayError: Answer(500, "api_error", "internal_error"),
     BadRequest: Answer(400, "invalid_request_error", "invalid_request"),
     Unauthorized: Answer(401, "authentication_error", "invalid_api_key"),
+    RateLimited: Answer(429, "requests", "rate_limit_exceeded"),
     NotFound: Answer(404, "invalid_request_error", "not_found"),
     Conflict: Answer(409, "invalid_request_error", "conflict", retry=False),
     BodyTooLarge: Answer(413, "invalid_request_error", "request_too_large"),

@@ -18,7 +18,11 @@ from threadpoolctl import threadpool_limits
 
 from app import __version__
 from app.admin import endpoints as admin
+from app.admin import keys as admin_keys
 from app.admin.service import AdminService
+from app.callers.follow import LOOK_S, Following
+from app.callers.rate import RateLimits
+from app.callers.ring import Keyring
 from app.encoders import close_all
 from app.encoders.readers import Reader, examine_later
 from app.encoders.readers import load as load_readers
@@ -36,6 +40,7 @@ from app.errors import (
 from app.gateway import endpoints as gateway
 from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
+from app.registry.keys import KeyStore
 from app.registry.shelf import MemoryShelf, Shelf
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
@@ -69,6 +74,7 @@ class State(TypedDict):
     admin: AdminService
     telemetry: Telemetry
     reload: Reload
+    keys: Following
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -93,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(admin.admin)
+    app.include_router(admin_keys.keys)
     app.include_router(admin.probes)
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -142,7 +149,10 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         await snapshots.start()
         closing.push_async_callback(_ended, _examining(router, snapshots))
         await routing.explain(_WARM_UP, snapshots.catalog, Options())
-        gateway = Gateway(settings, snapshots, routing, upstream, telemetry, tracing)
+        keys = await _keys(settings, registry, closing)
+        gateway = Gateway(settings, snapshots, routing, upstream, telemetry, tracing, keyring=keys.ring)
+        gateway.limits = _limits(settings)
+        closing.push_async_callback(gateway.limits.close)
         service = AdminService(settings, registry, snapshots, routing, telemetry)
         watching = [asyncio.create_task(telemetry.watch(lambda: gateway.upstream.pool))]
         closing.push_async_callback(_ended, watching)
@@ -151,7 +161,7 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         gc.collect()
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
         _log.info("ready to serve", tools=len(snapshots.catalog), provider=origin(settings.upstream.base_url) or "none")
-        yield {"gateway": gateway, "admin": service, "telemetry": telemetry, "reload": reload}
+        yield {"gateway": gateway, "admin": service, "telemetry": telemetry, "reload": reload, "keys": keys}
 
 
 async def _shelves(
@@ -186,6 +196,18 @@ async def _previous(settings: Settings, registry: Registry, readers: Sequence[Re
         reason = str(error)[:200]
         _log.warning("the encoder before cannot be loaded; words find the tools until they are embedded", reason=reason)
         return []
+
+
+async def _keys(settings: Settings, registry: Registry, closing: AsyncExitStack) -> Following:
+    following = Following(Keyring(), KeyStore(registry), min(LOOK_S, settings.registry.poll_s))
+    closing.push_async_callback(following.stop)
+    await following.start()
+    return following
+
+
+def _limits(settings: Settings) -> RateLimits:
+    storage = settings.limits.storage
+    return RateLimits(storage.get_secret_value() if storage is not None else None)
 
 
 def _examining(router: Router, snapshots: Snapshots) -> list[asyncio.Task[None]]:

@@ -21,6 +21,7 @@ from app.lists import Lists
 from app.settings import Settings
 from app.wire import chat
 from router.catalog import Catalog, Pool
+from router.permit import ANYONE
 from router.pipeline import Router
 from router.types import Budget, Grants, RouteRequest, Selection, Source
 
@@ -37,11 +38,12 @@ _AT_ONCE_BYTES = 512 * 2**10
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller's `x-toolfunnel-…` headers ask for."""
+    """What a caller's `x-toolfunnel-…` headers ask for, and what its key `grants`: `safety.allow` limits that."""
 
     off: bool = False
     k: int | None = None
     tags: frozenset[str] = frozenset()
+    grants: Grants = ANYONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,9 @@ class Routing:
         return RouteRequest(
             conversation=parsed.conversation,
             forced=parsed.forced,
-            grants=Grants(self._settings.safety.allow, options.tags),
+            grants=replace(
+                options.grants, risks=options.grants.risks & self._settings.safety.allow, wanted=options.tags
+            ),
             budget=Budget(
                 k or select.initial, k or select.max, select.max_source_share, frozenset(select.trusted_sources)
             ),

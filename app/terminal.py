@@ -93,6 +93,22 @@ def show_tools(tools: Sequence[Tool]) -> None:
     out.print(table)
 
 
+def show_keys(keys: Sequence[Mapping[str, Any]]) -> None:
+    """Print callers' keys as a table."""
+    table = _table()
+    for heading in ("id", "state", "name", "reaches", "limits", "used"):
+        table.add_column(heading, no_wrap=heading in ("id", "state", "used"))
+    for key in keys:
+        grants = ((name, key[name]) for name in ("tenants", "sources", "tags", "risks"))
+        reaches = "; ".join(f"{name}: {', '.join(words)}" for name, words in grants if words)
+        used = key["used_at"].strftime("%Y-%m-%d %H:00") if key["used_at"] else "never"
+        table.add_row(
+            key["id"], key["state"], _line(key["name"]), _line(reaches), _line(", ".join(key["limits"])), used
+        )
+    out.print(table)
+    out.print(f"{len(keys):,} key{'' if len(keys) == 1 else 's'}", highlight=False)
+
+
 def show_duplicates(found: Mapping[str, Any]) -> None:
     """Print near-duplicates as a table."""
     if found["duplicates"]:
@@ -140,7 +156,7 @@ def show_decision(question: str, explained: dict[str, Any]) -> None:
         table.add_row(*_cells(row, channels)[: len(table.columns)], style="dim")
     out.print(table)
     if refused := sum(row["why"] in ("not permitted", "disabled") for row in rows):
-        note = f"\n{counted(refused)} may not be offered: disabled, or of a risk outside safety.allow"
+        note = f"\n{counted(refused)} may not be offered: disabled, of a tenant, or of a risk outside safety.allow"
         out.print(note, style="dim", highlight=False)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from router import cut
 from router.catalog import Pool
-from router.types import Mask, Reason, RouteRequest, Source
+from router.types import Grants, Mask, Reason, RouteRequest, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ def _scope(pool: Pool, request: RouteRequest) -> tuple[object, ...]:
     grants, budget = request.grants, request.budget
     return (
         pool.own.version,
-        sorted(grants.risks),
-        sorted(grants.tags),
-        sorted(grants.sources),
+        *(sorted(getattr(grants, name)) for name in Grants.__slots__),  # all there are: none can be forgotten
         sorted(request.kinds),
         request.source,
         (budget.initial, budget.most, budget.source_share),

@@ -1,4 +1,4 @@
-"""What decides about permission, as arrays: for every tool its risk, its kind, its tags and its source.
+"""What decides about permission, as arrays: for every tool its risk, its kind, its tags, its source and its tenant.
 
 Immutable. A tool that may be offered to nobody, disabled or dangerous, has no risk that can be granted.
 """
@@ -20,12 +20,13 @@ _KINDS = {kind: 1 << bit for bit, kind in enumerate(Kind)}
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """One bit a tool in `risks` and `kinds`, `uint8[n]`; the rows of each tag and source, rising."""
+    """One bit a tool in `risks` and `kinds`, `uint8[n]`; the rows of each tag, source and tenant, rising."""
 
     risks: NDArray[np.uint8]
     kinds: NDArray[np.uint8]
     tags: Lookup
     sources: Lookup
+    tenants: Lookup
 
     @classmethod
     def build(cls, tools: Sequence[Tool]) -> Rights:
@@ -35,6 +36,7 @@ class Rights:
             kinds=np.fromiter(map(_kind, tools), dtype=np.uint8, count=len(tools)),
             tags=Lookup.build(tool.tags for tool in tools),
             sources=Lookup.build((tool.source,) for tool in tools),
+            tenants=Lookup.build((tool.tenant,) for tool in tools),
         )
 
     def changed(self, places: Positions, now_at: Rows, gone: Sequence[Tool], fresh: Mapping[int, Tool]) -> Rights:
@@ -54,6 +56,9 @@ class Rights:
             sources=self.sources.changed(
                 now_at, (tool.source for tool in gone), {row: (tool.source,) for row, tool in fresh.items()}
             ),
+            tenants=self.tenants.changed(
+                now_at, (tool.tenant for tool in gone), {row: (tool.tenant,) for row, tool in fresh.items()}
+            ),
         )
 
     def mask(self, grants: Grants, kinds: frozenset[Kind]) -> Mask:
@@ -61,7 +66,8 @@ class Rights:
         risks = np.uint8(sum(_RISKS[risk] for risk in grants.risks))
         mask: Mask = (self.risks & risks).astype(np.bool_)
         mask &= (self.kinds & np.uint8(sum(_KINDS[kind] for kind in kinds))).astype(np.bool_)
-        for wanted, held in ((grants.tags, self.tags), (grants.sources, self.sources)):
+        mask &= _any_of({"", *grants.tenants}, self.tenants, len(mask))
+        for wanted, held in ((grants.tags, self.tags), (grants.wanted, self.tags), (grants.sources, self.sources)):
             if wanted:
                 mask &= _any_of(wanted, held, len(mask))
         return mask

@@ -85,8 +85,9 @@ class Parameter:
 class Tool:
     """A tool as it was registered or as a client sent it.
 
-    `definition` is the JSON object byte for byte. `fixed` tools are never trimmed: hosted and typed tools,
-    tools of unknown shape, deferred ones. `marker` is the raw `cache_control` value it carries, if any.
+    `definition` is the JSON object byte for byte. A tool without `tenant` is everyone's. `fixed` tools are never
+    trimmed: hosted and typed tools, tools of unknown shape, deferred ones. `marker` is the raw `cache_control` value it
+    carries, if any.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Tool:
     enabled: bool = True
     risk: Risk = Risk.READ
     source: str = ""
+    tenant: str = ""
     fixed: bool = False
     marker: bytes | None = None
 
@@ -127,11 +129,17 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What a caller may be offered from the catalogue. `tags` and `sources` (any of them) narrow; empty means all."""
+    """What a caller may be offered from the catalogue.
+
+    `tags` and `sources` (any of them) narrow; empty means all. So do `wanted`, the tags that the request itself asks
+    for, once more. `tenants` widen: without any, only tools that belong to no tenant are reached.
+    """
 
     risks: frozenset[Risk] = frozenset({Risk.READ})
     tags: frozenset[str] = frozenset()
     sources: frozenset[str] = frozenset()
+    tenants: frozenset[str] = frozenset()
+    wanted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Record(msgspec.Struct, forbid_unknown_fields=True):
     enabled: bool = True
     risk: Risk = Risk.READ
     source: str = ""
+    tenant: str = ""
 
 
 class Change(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,6 +64,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
     risk: Risk | msgspec.UnsetType = msgspec.UNSET
     source: str | msgspec.UnsetType = msgspec.UNSET
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
 
 
 _RECORD = msgspec.json.Decoder(Record)
@@ -82,6 +84,7 @@ def read(raw: bytes) -> Tool:
         raise InvalidEntry(str(error)) from error
     tool = _definition(bytes(record.tool))
     _refuse_hidden(hidden.in_value(record.source, "source"))
+    _refuse_hidden(hidden.in_value(record.tenant, "tenant"))
     return replace(
         tool,
         tags=_words(record.tags, "tags"),
@@ -91,6 +94,7 @@ def read(raw: bytes) -> Tool:
         enabled=record.enabled,
         risk=record.risk,
         source=record.source,
+        tenant=record.tenant,
     )
 
 
@@ -154,8 +158,8 @@ def changed(tool: Tool, body: bytes) -> Tool:
     edits: dict[str, Any] = {name: getattr(values, name) for name in fields if name != "tool"}
     for name in {"tags", "keywords", "examples"} & edits.keys():
         edits[name] = _words(edits[name], name)
-    if "source" in edits:
-        _refuse_hidden(hidden.in_value(edits["source"], "source"))
+    for name in {"source", "tenant"} & edits.keys():
+        _refuse_hidden(hidden.in_value(edits[name], name))
     if "tool" in fields:
         fresh = _definition(fields["tool"].raw)
         edits |= {
@@ -179,6 +183,7 @@ def as_record(tool: Tool) -> Record:
         enabled=tool.enabled,
         risk=tool.risk,
         source=tool.source,
+        tenant=tool.tenant,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -20,6 +21,9 @@ class RecordSchema(BaseModel):
     enabled: bool = Field(default=True, description="A disabled tool is never offered.")
     risk: Risk = Field(Risk.READ, description="dangerous is never offered; write only where safety.allow has it.")
     source: str = Field("", description="Where it comes from.")
+    tenant: str = Field(
+        "", description="Whose it is: offered to callers whose key names this tenant. Empty: everyone's."
+    )
 
 
 class ListQuery(BaseModel):
@@ -31,6 +35,7 @@ class ListQuery(BaseModel):
     q: str | None = Field(None, max_length=1_000, description="Only tools with this in their name or description.")
     enabled: bool | None = Field(None, description="Only enabled, or only disabled tools.")
     risk: Risk | None = Field(None, description="Only tools of this risk.")
+    tenant: str | None = Field(None, max_length=1_000, description="Only tools of this tenant.")
     limit: int = Field(100, ge=1, le=1_000, description="Tools on a page.")
     after: str | None = Field(None, max_length=1_000, description="The last name of the page before.")
 
@@ -45,6 +50,40 @@ class ToolList(BaseModel):
 
     tools: list[RecordSchema]
     next: str | None = Field(description="The value of `after` for the next page, null on the last.")
+
+
+class KeyWanted(BaseModel):
+    """A key as it is asked for."""
+
+    name: str = Field(max_length=200, description="Whose key it is.")
+    tenants: list[str] = Field([], description="Tenants whose tools it reaches, beside those that belong to none.")
+    sources: list[str] = Field([], description="Only tools of these sources; empty: of any.")
+    tags: list[str] = Field([], description="Only tools with one of these tags; empty: any.")
+    risks: list[Risk] = Field([], description="Only tools of these risks, within safety.allow; empty: all of that.")
+    limits: list[str] = Field([], description="Requests, such as 60/minute; empty: limits.default.")
+    expires_at: datetime | None = Field(None, description="With a zone. null: never.")
+
+
+class KeySchema(KeyWanted):
+    """A key without its secret."""
+
+    id: str
+    created_at: datetime
+    revoked_at: datetime | None
+    used_at: datetime | None = Field(description="The hour in which it was used last.")
+    state: str = Field(description="active, expired or revoked.")
+
+
+class IssuedKey(KeySchema):
+    """A new key."""
+
+    key: str = Field(description="The key itself. Nobody can show it again.")
+
+
+class KeyList(BaseModel):
+    """All keys."""
+
+    keys: list[KeySchema]
 
 
 class DuplicateQuery(BaseModel):
@@ -252,9 +291,16 @@ def _change() -> dict[str, Any]:
     return {"title": "Change", "type": "object", "properties": fields, "additionalProperties": False}
 
 
+def _key() -> dict[str, Any]:
+    """Describe what is asked for when a key is created."""
+    schema = KeyWanted.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {name: value for name, value in schema.items() if name != "$defs"} | {"additionalProperties": False}
+
+
 _RECORD = {"$ref": f"#/components/schemas/{RecordSchema.__name__}"}
 _RECORDS = {"type": "array", "maxItems": 100_000, "items": _RECORD}
 _TOOLS = {"type": "object", "properties": {"tools": _RECORDS}, "required": ["tools"]}
+KEY = request_body(_key())
 RECORD = request_body(_RECORD)
 CHANGE = request_body(_change())
 BATCH = request_body({"anyOf": [_RECORDS, _TOOLS]})

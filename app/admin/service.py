@@ -34,6 +34,7 @@ class Filter:
     q: str | None = None
     enabled: bool | None = None
     risk: Risk | None = None
+    tenant: str | None = None
     limit: int = 100
     after: str | None = None
 

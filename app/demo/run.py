@@ -68,11 +68,12 @@ def run(settings: Settings, *, model: str | None, once: bool, as_json: bool) -> 
             override("upstream", "api_key", _NO_KEY)  # managed mode asks for one
             model = MODEL
         started.enter_context(_running(["serve"], url, "/readyz"))
+        admin = started.enter_context(_admin(settings, url))
+        key = started.enter_context(_issued(admin)) if _needs_issued_key(settings) else _caller_key(settings)
         http = openai.DefaultHttpxClient(trust_env=False)  # no proxy between us and our own machine
         client = started.enter_context(
-            openai.OpenAI(base_url=f"{url}/v1", api_key=_caller_key(settings), max_retries=0, http_client=http)
+            openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, http_client=http)
         )
-        admin = started.enter_context(_admin(settings, url))
         asked = [_ask(client, admin, model, question) for question in QUESTIONS]
         show(asked, model=model if provider else None, as_json=as_json)
         if not once:
@@ -190,6 +191,18 @@ def _caller_key(settings: Settings) -> str:
         keys = settings.callers.keys
         return keys[0].get_secret_value() if keys else _NO_KEY
     return _provider_key(settings)
+
+
+def _needs_issued_key(settings: Settings) -> bool:
+    return settings.callers.pepper is not None and not settings.callers.keys
+
+
+@contextmanager
+def _issued(admin: httpx.Client) -> Iterator[str]:
+    """Make a key for the demonstration; it is revoked in the end."""
+    made = admin.post("/admin/keys", json={"name": "toolfunnel demo"}).raise_for_status().json()
+    yield made["key"]
+    admin.delete(f"/admin/keys/{made['id']}").raise_for_status()
 
 
 def _provider_key(settings: Settings) -> str:

@@ -53,6 +53,7 @@ def account(exchange: Exchange, telemetry: Telemetry) -> None:
         path=_path(exchange.scope["path"]),
         status=usage.status,
         end=usage.end,
+        **({"caller": usage.caller} if usage.caller else {}),
         **(_routing(usage) if exchange.route == "chat" else {}),
         duration_ms=_ms(duration_s),
         first_byte_ms=_ms(first_byte_s),

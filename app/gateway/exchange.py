@@ -49,7 +49,7 @@ class Exchange:
         self.route = route
         self.scope = scope
         self.usage = Usage()
-        self.begun = False
+        self.begun = self.ended = False
         self._send = send
         self.id = request_id(scope["headers"])
         self.trace: Trace | None = tracing.begin(route, scope, self.id) if tracing else None
@@ -65,6 +65,7 @@ class Exchange:
                 self.mark("first byte")
             self.usage.sent_bytes += len(body)
         await self._send(message)
+        self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def mark(self, step: str) -> None:
         """Note that a step has ended."""

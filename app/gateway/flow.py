@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from starlette.types import Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
+from app.callers.rate import RateLimits
+from app.callers.ring import Keyring
 from app.credentials import Headers
-from app.errors import BodyTooLarge, GatewayError, Stopping, answer_for, headers_for, openai_body
+from app.errors import BodyTooLarge, GatewayError, Stopping, Unauthorized, answer_for, headers_for, openai_body
 from app.gateway.account import account, add_routing, headers_of
 from app.gateway.exchange import Entrance, Exchange
 from app.gateway.forward import Upstream
@@ -38,12 +40,17 @@ class Gateway:
     telemetry: Telemetry
     tracing: Tracing | None = None
     entrance: Entrance = field(default_factory=Entrance)
+    keyring: Keyring = field(default_factory=Keyring)
+    limits: RateLimits = field(default_factory=RateLimits)
 
     def now(self) -> Gateway:
         """Give it as it is: a new configuration is for the requests that come after it."""
         parts = self.settings, self.snapshots, self.routing, self.upstream, self.telemetry, self.tracing
-        return Gateway(*parts, self.entrance)
+        return Gateway(*parts, self.entrance, self.keyring, self.limits)
 
+
+_STOPPED = Stopping("The gateway was stopped before this request was answered.")
+_REVOKED = Unauthorized("This API key was revoked before the request was answered.")
 
 _Steps = Callable[[Gateway, Exchange, Inbox], Awaitable[None]]
 
@@ -60,8 +67,7 @@ async def passed(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -
 
 async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
     headers: Headers = exchange.scope["headers"]
-    caller = identify(headers, gateway.settings)
-    exchange.mark("identify")
+    caller = await _admitted(gateway, exchange)
     body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
     exchange.mark("receive")
     routed = await _routed(gateway, caller, headers, body)
@@ -74,12 +80,29 @@ async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
 
 
 async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
-    identify(exchange.scope["headers"], gateway.settings)
-    exchange.mark("identify")
+    await _admitted(gateway, exchange)
     body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
     if not body:
         await inbox.body(0, None)
     await inbox.while_present(_exchanged(gateway, exchange, body, []))
+
+
+async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
+    """Find out who asks, and count the request against the limits of its key.
+
+    Raises:
+        Unauthorized: The key shown opens nothing.
+        RateLimited: It is one request too many.
+        BadRequest: An `x-toolfunnel-…` header cannot be read.
+    """
+    caller = identify(exchange.scope["headers"], gateway.settings, gateway.keyring)
+    exchange.usage.caller = caller.key
+    if caller.key:
+        gateway.keyring.attend(caller.key)
+    if caller.limits:
+        await gateway.limits.count(caller.key, caller.limits)
+    exchange.mark("identify")
+    return caller
 
 
 async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _Steps) -> None:
@@ -100,10 +123,13 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
         usage.failure, usage.end = "upstream_broke_off", "broken_off"
         raise
     except asyncio.CancelledError:
+        revoked = gateway.keyring.took_back(usage.caller)
+        if revoked and exchange.ended:
+            return
         usage.end = "cut_off"
         if exchange.begun:
-            raise
-        await _refuse(exchange, inbox, Stopping("The gateway was stopped before this request was answered."))
+            raise (BrokenOff("the caller's key was revoked") if revoked else asyncio.CancelledError) from None
+        await _refuse(exchange, inbox, _REVOKED if revoked else _STOPPED)
     except Exception:  # a fault of ours: the server logs it
         if not exchange.begun:
             await _refuse(exchange, inbox, GatewayError("The gateway failed. Its log says more."))
@@ -160,7 +186,7 @@ async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None
     if exchange.begun:
         raise error
     body = openai_body(str(error), entry)
-    headers = [*headers_for(entry), (b"content-length", str(len(body)).encode())]
+    headers = [*headers_for(entry), *error.headers, (b"content-length", str(len(body)).encode())]
     await exchange({"type": "http.response.start", "status": entry.status, "headers": headers})
     await exchange({"type": "http.response.body", "body": body, "more_body": False})
 

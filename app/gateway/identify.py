@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app import options
+from app.callers import form
+from app.callers.ring import Holder, Keyring
 from app.credentials import Headers, bearer, matches
 from app.errors import Unauthorized
 from app.routing import Options
-from app.settings import Credentials, Settings
+from app.settings import CallerSettings, Credentials, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, and for what.
 
-    `owner` is a digest of the credential: it separates callers and gives nothing away.
+    `owner` is a digest of the credential: it separates callers and gives nothing away. `key` is the id of the key
+    shown, '' where none is asked for; `limits` are those of the key.
     """
 
     owner: str
     options: Options
+    key: str = ""
+    limits: tuple[str, ...] = ()
 
 
-def identify(headers: Headers, settings: Settings) -> Caller:
+def identify(headers: Headers, settings: Settings, keyring: Keyring) -> Caller:
     """Find out who asks.
 
     Raises:
-        Unauthorized: In managed mode, the key shown is not one of `callers.keys`.
+        Unauthorized: In managed mode, the key shown opens nothing.
         BadRequest: An `x-toolfunnel-…` header cannot be read.
     """
     credential = b"\0".join(value for name, value in headers if name in (b"authorization", b"api-key", b"x-api-key"))
-    if settings.upstream.credentials is Credentials.MANAGED and settings.callers.keys:
-        _check(headers, settings)
-    return Caller(hashlib.blake2b(credential, digest_size=16).hexdigest(), options.read(headers))
+    holder = None
+    if settings.upstream.credentials is Credentials.MANAGED and settings.callers.are_asked_for:
+        holder = _holder(bearer(headers), settings.callers, keyring)
+    owner, asked = hashlib.blake2b(credential, digest_size=16).hexdigest(), options.read(headers)
+    if holder is None:
+        return Caller(owner, asked)
+    limits = holder.limits or settings.limits.default
+    return Caller(owner, replace(asked, grants=holder.grants), holder.id, limits)
 
 
 def is_own_header(name: bytes) -> bool:
@@ -41,8 +51,14 @@ def is_own_header(name: bytes) -> bool:
     return name.startswith(options.PREFIX)
 
 
-def _check(headers: Headers, settings: Settings) -> None:
-    shown = bearer(headers)
-    known = [matches(shown, key.get_secret_value().encode()) for key in settings.callers.keys]
-    if not any(known):
-        raise Unauthorized("Incorrect API key provided. Use a key that this gateway's operator gave you.")
+def _holder(shown: bytes, callers: CallerSettings, keyring: Keyring) -> Holder:
+    if callers.pepper is not None:
+        holder = keyring.open(shown, callers.pepper.get_secret_value().encode())
+        if holder is not None:
+            return holder
+    known = [matches(shown, key.get_secret_value().encode()) for key in callers.keys]
+    if any(known):
+        return Holder(f"callers.keys[{known.index(True)}]")
+    if form.is_mistyped(shown):
+        raise Unauthorized("Incorrect API key provided: it is incomplete or mistyped.")
+    raise Unauthorized("Incorrect API key provided. Use a key that this gateway's operator gave you.")

@@ -34,7 +34,10 @@ TOOL_COLUMNS = (
     "enabled",
     "risk",
     "source",
+    "tenant",
 )
+# `tenant` is hashed where there is one: records of before there were tenants keep their digests.
+_HASHED = (*TOOL_COLUMNS[:-1], "text_digest")
 
 _EMPTY = "[]"
 _KINDS = {kind.value: kind for kind in Kind}
@@ -65,11 +68,12 @@ def from_tool(tool: Tool) -> Row:
         "enabled": tool.enabled,
         "risk": tool.risk.value,
         "source": tool.source,
+        "tenant": tool.tenant,
         "folded": fold(f"{tool.name}\n{tool.description}"),
         "text_digest": text.digest(tool),
     }
     # The text digest is hashed along: after a change of its recipe an import brings the rows up to date.
-    hashed = _json(tool.name, [row[name] for name in (*TOOL_COLUMNS, "text_digest")])
+    hashed = _json(tool.name, [row[name] for name in _HASHED] + [tool.tenant] * bool(tool.tenant))
     return row | {"digest": hashlib.blake2b(hashed.encode(), digest_size=16).hexdigest()}
 
 
@@ -122,6 +126,7 @@ def to_tool(row: Sequence[Any]) -> Tool:
         enabled,
         risk,
         source,
+        tenant,
     ) = row
     return Tool(
         name=name,
@@ -136,6 +141,7 @@ def to_tool(row: Sequence[Any]) -> Tool:
         enabled=enabled,
         risk=_RISKS[risk],
         source=source,
+        tenant=tenant,
     )
 
 

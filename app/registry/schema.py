@@ -56,6 +56,7 @@ tools = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("revision", Integer, nullable=False, server_default="0", index=True),
+    Column("tenant", Text, nullable=False, server_default=""),
     sqlite_autoincrement=True,
 )
 
@@ -95,5 +96,32 @@ encoders = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("specs", Text, nullable=False),
+    CheckConstraint("id = 1", name="single_row"),
+)
+
+# Callers' keys, as HMACs. The lists are JSON. `used_at` is rounded down to the hour; a revoked key stays.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("digest", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("tenants", Text, nullable=False),
+    Column("sources", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("risks", Text, nullable=False),
+    Column("limits", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=True),
+    Column("revoked_at", DateTime(timezone=True), nullable=True),
+    Column("used_at", DateTime(timezone=True), nullable=True),
+)
+
+# One row: drawn anew when keys are created or revoked, so that every process sees that they were.
+keys_state = Table(
+    "keys_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", String(32), nullable=False),
     CheckConstraint("id = 1", name="single_row"),
 )

@@ -153,6 +153,7 @@ class Registry:
         q: str | None = None,
         enabled: bool | None = None,
         risk: Risk | None = None,
+        tenant: str | None = None,
         limit: int = 100,
         after: str | None = None,
     ) -> list[Tool]:
@@ -170,6 +171,8 @@ class Registry:
             query = query.where(tools.enabled.is_(enabled))
         if risk is not None:
             query = query.where(tools.risk == risk.value)
+        if tenant is not None:
+            query = query.where(tools.tenant == tenant)
         if after is not None:
             query = query.where(tools.name > after)
         async with self._reading() as connection:

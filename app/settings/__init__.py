@@ -16,6 +16,8 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from app.errors import ConfigurationError
+from app.settings.callers import CallerSettings as CallerSettings
+from app.settings.callers import LimitSettings as LimitSettings
 from app.settings.encoders import EmbeddedSpec, EncoderSpecs
 from app.settings.registry import RegistrySettings as RegistrySettings
 from app.settings.secret import Secret
@@ -53,12 +55,6 @@ class AdminSettings(_Section):
         None, description="Bearer key of the admin API. Required unless the server listens on loopback only."
     )
     max_body_bytes: int = Field(256 * 2**20, ge=1024, description="Largest request to the admin API.")
-
-
-class CallerSettings(_Section):
-    """`callers`: who may use the gateway in managed mode."""
-
-    keys: tuple[Secret, ...] = Field((), description="Keys that callers show as their API key.")
 
 
 class ToolSettings(_Section):
@@ -167,6 +163,7 @@ class Settings(BaseSettings):
     upstream: UpstreamSettings = UpstreamSettings()
     admin: AdminSettings = AdminSettings()
     callers: CallerSettings = CallerSettings()
+    limits: LimitSettings = LimitSettings()
     registry: RegistrySettings = RegistrySettings()
     tools: ToolSettings = ToolSettings()
     select: SelectSettings = SelectSettings()
@@ -213,12 +210,14 @@ class Settings(BaseSettings):
                 "(for example TOOLFUNNEL_ADMIN__KEY)"
             )
         managed = self.upstream.credentials is Credentials.MANAGED
-        if self.callers.keys and not managed:
-            raise ValueError("callers.keys are checked in managed mode only: set upstream.credentials to managed")
+        if self.callers.are_asked_for and not managed:
+            raise ValueError("callers' keys are checked in managed mode only: set upstream.credentials to managed")
         if self.index is IndexKind.PGVECTOR and not self.registry.is_postgres:
             raise ValueError("index: pgvector needs a registry.url that begins with postgresql://")
-        if managed and not self.callers.keys and not self.server.is_loopback:
-            raise ValueError("credentials: managed without callers.keys starts on a loopback address only")
+        if managed and not self.callers.are_asked_for and not self.server.is_loopback:
+            raise ValueError(
+                "credentials: managed without callers.keys or callers.pepper starts on a loopback address only"
+            )
 
 
 def override(section: str, key: str, value: object) -> None:

@@ -11,7 +11,10 @@ from app.settings import Settings
 
 # Everything else needs a restart: what a process opens, loads or starts once.
 CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "log"})
-CHANGEABLE_KEYS = {"server": frozenset({"max_body_bytes", "max_requests"})}
+CHANGEABLE_KEYS = {
+    "server": frozenset({"max_body_bytes", "max_requests"}),
+    "limits": frozenset({"default"}),
+}
 
 
 @dataclass(frozen=True, slots=True)

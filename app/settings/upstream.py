@@ -28,7 +28,7 @@ class UpstreamSettings(Section):
     api_key: Secret | None = Field(None, description="The provider's key, used in managed mode.")
     credentials: Credentials = Field(
         Credentials.PASSTHROUGH,
-        description="passthrough: the caller's own key is forwarded. managed: callers show a key of callers.keys and "
+        description="passthrough: the caller's own key is forwarded. managed: callers show a key of this gateway and "
         "the provider sees upstream.api_key.",
     )
     connect_timeout_s: float = Field(

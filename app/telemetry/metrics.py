@@ -42,6 +42,7 @@ class Usage:
     what is not a chat request stays at refused. `failure`: '' or the code of an own error.
     `end`: whole, refused (by the gateway), client_gone, broken_off (the provider's answer) or cut_off (at shutdown).
     `origins`: for each tool sent its place in the client's list, None for one of the catalogue.
+    `caller`: the id of the key that was shown.
     """
 
     outcome: str = "refused"
@@ -59,6 +60,7 @@ class Usage:
     received_bytes: int = 0
     sent_bytes: int = 0
     origins: tuple[int | None, ...] = ()
+    caller: str = ""
 
 
 @dataclass(slots=True)

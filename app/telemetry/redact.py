@@ -25,7 +25,7 @@ _PRIVATE = frozenset(
 )
 _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"), rf"\1 {STARS}"),
-    (re.compile(r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_\-.]{4,}"), STARS),
+    (re.compile(r"\b(?:sk|pk|rk|tfk)[-_][A-Za-z0-9_\-.]{4,}"), STARS),
     (re.compile(r"(?i)\b([a-z_\-]*(?:key|token|secret|password|signature|sig))=[^&\s\"'#]+"), rf"\1={STARS}"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@\"']+@"), rf"\1{STARS}@"),
     (re.compile(r"(?i)\b(https?://[^\s?#\"']+)\?[^\s\"']+"), rf"\1?{STARS}"),

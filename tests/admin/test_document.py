@@ -48,7 +48,8 @@ def shape(value: Any) -> Any:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the examples need curl")
 def test_the_examples_give_what_the_document_says(start_gateway: StartGateway, tmp_path: Path) -> None:
     """Every command runs in order; the answers are the ones that stand below them."""
-    gateway = start_gateway(ADMIN__KEY=KEY)
+    managed = {"UPSTREAM__CREDENTIALS": "managed", "UPSTREAM__API_KEY": "sk-of-the-provider"}
+    gateway = start_gateway(ADMIN__KEY=KEY, CALLERS__PEPPER="a-pepper-of-more-than-32-characters", **managed)
     known = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     values = known | {"TOOLFUNNEL": gateway.url, "ADMIN_KEY": gateway.admin_key}
     for example in EXAMPLES:

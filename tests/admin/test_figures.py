@@ -157,7 +157,7 @@ def test_the_openapi_document_describes_bodies(document: dict[str, Any], method:
 def test_the_openapi_document_names_the_fields_of_a_record(document: dict[str, Any]) -> None:
     """A record in the document is a record of the API."""
     record = document["components"]["schemas"]["RecordSchema"]
-    fields = {"tool", "tags", "keywords", "examples", "pinned", "enabled", "risk", "source"}
+    fields = {"tool", "tags", "keywords", "examples", "pinned", "enabled", "risk", "source", "tenant"}
     assert set(record["properties"]) == fields
     assert record["required"] == ["tool"]
     change = document["paths"]["/admin/tools/{name}"]["patch"]["requestBody"]["content"]["application/json"]["schema"]

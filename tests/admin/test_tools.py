@@ -22,6 +22,7 @@ DEFAULTS = {
     "enabled": True,
     "risk": "read",
     "source": "",
+    "tenant": "",
 }
 PECULIAR = [
     b'{ "type" :\t"function",\r\n "function": {"name":"odd"  , "strict":false } }',

@@ -149,3 +149,13 @@ def test_demo_upstream_on_a_busy_port_says_so(place: Place, upstream: Upstream) 
     done = place.run("demo-upstream", "--port", str(upstream.port))
     assert done.code == 1
     assert "Address already in use. Choose another port with --port." in done.err
+
+
+def test_demo_makes_a_key_where_callers_need_one(demo_place: Place) -> None:
+    """In managed mode with a pepper it asks with a key of its own, which opens nothing afterwards."""
+    managed = {"UPSTREAM__CREDENTIALS": "managed", "CALLERS__PEPPER": "a-pepper-of-more-than-32-characters"}
+    place = Place(demo_place.path, demo_place.settings | managed)
+    done = place.run("demo", "--catalog", "some", "--once", "--port", "0", "--json")
+    assert (done.code, len(done.json["questions"])) == (0, 3)
+    in_its_registry = Place(place.path, place.settings | {"REGISTRY__URL": "sqlite:///data/demo.db"})
+    assert [key["state"] for key in in_its_registry.run("keys", "list", "--json").json] == ["revoked"]

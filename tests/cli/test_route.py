@@ -20,7 +20,7 @@ def test_route_lays_a_decision_out_for_a_wide_terminal(stocked: Place) -> None:
     assert lines[2].startswith("2 of 39 tools, ")
     assert lines[5].split()[:3] == ["1", "weather_forecast", "retrieved"]
     assert lines[5].endswith("forecast of the next days for a city.")
-    assert lines[-1] == "1 tool may not be offered: disabled, or of a risk outside safety.allow"
+    assert lines[-1] == "1 tool may not be offered: disabled, of a tenant, or of a risk outside safety.allow"
     assert max(map(len, lines)) <= 140
 
 

@@ -46,6 +46,7 @@ TOOLS = st.builds(
     enabled=st.booleans(),
     risk=st.sampled_from(Risk),
     source=WORDS,
+    tenant=WORDS,
 )
 
 

@@ -57,6 +57,7 @@ SECRETS = {
     "UPSTREAM__API_KEY": "PROVIDERCANARYKEY",
     "ADMIN__KEY": "ADMINCANARYKEY",
     "CALLERS__KEYS": '["CALLERCANARYKEY"]',
+    "CALLERS__PEPPER": "PEPPERCANARYKEY-of-32-characters-or-more",
 }
 
 
@@ -142,17 +143,21 @@ def test_e20_own_errors_hold_no_secret(gateway: GatewayProcess, upstream: Upstre
 
 
 def test_e20_configured_secrets_are_never_written(upstream: Upstream, collector: Collector, tmp_path: Path) -> None:
-    """Keys of the configuration stay out of everything, also when callers show them or providers echo them."""
+    """Keys, of the registry too, and the pepper stay out of everything, also when somebody shows or echoes them."""
     values = SECRETS | {"UPSTREAM__BASE_URL": upstream.base_url, "UPSTREAM__CREDENTIALS": "managed"}
     gateway = GatewayProcess.start(tmp_path, values | {"LOG__LEVEL": "debug", "TRACE__ENDPOINT": collector.endpoint})
     try:
         echo = json_answer({}, 401, [("x-request-id", "PROVIDERCANARYKEY")])
         upstream.respond_with(echo)
-        for key in ("CALLERCANARYKEY", "ADMINCANARYKEY", "wrong"):
+        made = gateway.admin("POST", "/admin/keys", json={"name": "canary"}).json()
+        issued = [made["key"], made["key"][:40]]
+        for key in ("CALLERCANARYKEY", "ADMINCANARYKEY", "wrong", *issued):
             gateway.post(BODY, authorization=f"Bearer {key}", x_request_id=key)
             gateway.admin("POST", "/admin/route", content=b"{}", params={"key": key})
+            gateway.admin("DELETE", f"/admin/keys/{key}")
         gateway.admin("POST", "/admin/config:reload")
-        assert_clean(gateway, collector, ["PROVIDERCANARYKEY", "ADMINCANARYKEY", "CALLERCANARYKEY"])
+        canaries = ["PROVIDERCANARYKEY", "ADMINCANARYKEY", "CALLERCANARYKEY", "PEPPERCANARYKEY", made["key"][17:40]]
+        assert_clean(gateway, collector, canaries)
     finally:
         gateway.stop()
     assert "CANARYKEY" not in gateway.log

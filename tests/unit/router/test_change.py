@@ -25,6 +25,7 @@ _TOOLS = st.builds(
     tags=st.lists(st.sampled_from(["x", "y z"]), max_size=2).map(tuple),
     keywords=st.lists(st.sampled_from(["bill", "!"]), max_size=1).map(tuple),
     source=st.sampled_from(["", "crm"]),
+    tenant=st.sampled_from(["", "acme"]),
     pinned=st.booleans(),
     definition=st.binary(max_size=40),
 )

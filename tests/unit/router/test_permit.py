@@ -13,6 +13,8 @@ from tests.unit.router.fakes import catalog, tool
 _ALL = Grants(frozenset(Risk))
 _SOURCED = Grants(sources=frozenset({"crm", "erp"}))
 _TAGGED = Grants(frozenset({Risk.READ}), frozenset({"crm", "mail"}))
+_OF_ACME = Grants(tenants=frozenset({"acme"}))
+_WANTED = Grants(tags=frozenset({"crm"}), wanted=frozenset({"mail"}))
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,13 @@ _TAGGED = Grants(frozenset({Risk.READ}), frozenset({"crm", "mail"}))
         (tool("a", source="erp"), _SOURCED, None),
         (tool("a", source="mail"), _SOURCED, Reason.NOT_PERMITTED),
         (tool("a"), _SOURCED, Reason.NOT_PERMITTED),
+        (tool("a", tenant="acme"), Grants(), Reason.NOT_PERMITTED),
+        (tool("a", tenant="acme"), _OF_ACME, None),
+        (tool("a", tenant="globex"), _OF_ACME, Reason.NOT_PERMITTED),
+        (tool("a"), _OF_ACME, None),
+        (tool("a", tags=("crm",)), _WANTED, Reason.NOT_PERMITTED),
+        (tool("a", tags=("mail",)), _WANTED, Reason.NOT_PERMITTED),
+        (tool("a", tags=("mail", "crm")), _WANTED, None),
     ],
 )
 def test_refusal_names_the_reason(registered: Tool, grants: Grants, reason: Reason | None) -> None:
@@ -53,6 +62,7 @@ _TOOLS = st.lists(
         enabled=st.booleans(),
         tags=st.lists(st.sampled_from("xyz"), max_size=2).map(tuple),
         source=st.sampled_from(("", "crm", "erp")),
+        tenant=st.sampled_from(("", "acme", "globex")),
     ),
     max_size=6,
 )
@@ -61,6 +71,8 @@ _GRANTS = st.builds(
     st.frozensets(st.sampled_from(Risk)),
     st.frozensets(st.sampled_from("xyzu")),
     st.frozensets(st.sampled_from(("", "crm", "mail"))),
+    st.frozensets(st.sampled_from(("", "acme", "initech"))),
+    st.frozensets(st.sampled_from("xu")),
 )
 
 

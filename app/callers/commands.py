@@ -1,0 +1,113 @@
+"""`toolfunnel keys`: callers' keys, from where the registry is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from app import settings
+from app.callers import issue
+from app.errors import NotFound
+from app.registry.keys import KeyStore
+from app.registry.store import Registry
+from app.settings import Settings
+from app.terminal import err, given, out, print_json, show_keys
+from router.types import Risk
+
+T = TypeVar("T")
+
+keys = typer.Typer(help="Keys that callers hold.", no_args_is_help=True)
+
+Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _given(words: list[str] | None) -> list[str]:
+    return [given(word) for word in words or ()]
+
+
+@keys.command("create")
+def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
+    name: Annotated[str, typer.Argument(help="Whose key it is.", metavar="NAME", callback=given)],
+    tenant: Annotated[list[str] | None, typer.Option(help="A tenant whose tools it reaches, too.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only tools of this source.")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only tools with this tag.")] = None,
+    risk: Annotated[list[Risk] | None, typer.Option(help="Only tools of this risk.")] = None,
+    limit: Annotated[list[str] | None, typer.Option(help="Requests, such as 60/minute.", metavar="LIMIT")] = None,
+    days: Annotated[int | None, typer.Option(help="Days for which it opens; without, for ever.", min=1)] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Create a key and print it. It is shown this once. Options that name something can be given several times."""
+    loaded = _load(config)
+    wanted = issue.Wanted(
+        name=name,
+        tenants=_given(tenant),
+        sources=_given(source),
+        tags=_given(tag),
+        risks=risk or [],
+        limits=limit or [],
+        expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None,
+    )
+    key, secret = issue.issue(wanted, loaded)
+    _with_store(loaded, lambda store: store.add(key))
+    if as_json:
+        print_json({"key": secret} | issue.as_record(key))
+    else:
+        out.print(secret, markup=False, highlight=False, soft_wrap=True)
+        err.print(f"The key {key.id} of {key.name}. It is shown this once: keep it now.", markup=False, highlight=False)
+
+
+@keys.command("list")
+def list_keys(config: Config = None, as_json: Json = False) -> None:
+    """List all keys, the oldest first; revoked ones stay."""
+    _, found = _with_store(_load(config), lambda store: store.load())
+    records = [issue.as_record(key) for key in found]
+    if as_json:
+        print_json(records)
+    else:
+        show_keys(records)
+
+
+@keys.command("revoke")
+def revoke_keys(
+    ids: Annotated[list[str], typer.Argument(help="Ids of keys.", metavar="ID")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke keys for good. Running gateways refuse them within a second. Exit code 1 when one was not there."""
+    now = datetime.now(UTC)
+
+    async def work(store: KeyStore) -> list[str]:
+        return [key_id for key_id in dict.fromkeys(ids) if not await store.revoke(key_id, now)]
+
+    missing = _with_store(_load(config), work)
+    revoked = [key_id for key_id in dict.fromkeys(ids) if key_id not in missing]
+    if as_json:
+        print_json({"revoked": revoked, "missing": missing})
+    else:
+        out.print(f"{len(revoked)} revoked", highlight=False)
+    if missing:
+        raise NotFound("\n".join(f"There is no key {key_id!r}." for key_id in missing))
+
+
+def _load(config: Path | None) -> Settings:
+    if config is not None:
+        settings.use_file(config)
+    return settings.load()
+
+
+def _with_store(loaded: Settings, work: Callable[[KeyStore], Awaitable[T]]) -> T:
+    async def run() -> T:
+        registry = await Registry.open(loaded.registry.url)
+        try:
+            return await work(KeyStore(registry))
+        finally:
+            await registry.close()
+
+    return asyncio.run(run())

@@ -1,0 +1,101 @@
+"""Keeps the ring in step with the registry, whichever process changes it, and notes which keys are used.
+
+Laws: a key that is revoked anywhere opens nothing after a second. While the registry cannot be read, the keys that are
+known go on. Which hour a key was used in is written once an hour at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import structlog
+
+from app.callers.ring import Keyring
+from app.errors import RegistryError
+from app.registry.keys import Key, KeyStore
+
+_log = structlog.get_logger()
+
+LOOK_S = 0.4  # a look takes a millisecond; with what is under way it stays well below a second
+_NOTE_S = 60.0
+
+
+class Following:
+    """The background work for a ring. `stop()` it."""
+
+    def __init__(self, ring: Keyring, store: KeyStore, look_s: float = LOOK_S, note_s: float = _NOTE_S) -> None:
+        self.ring = ring
+        self.store = store
+        self._look_s = look_s
+        self._note_s = note_s
+        self._token: str | None = None
+        self._noted: dict[str, datetime] = {}
+        self._reading = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Load the keys, then follow the registry in the background."""
+        await self.refresh()
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._note())]
+
+    async def stop(self) -> None:
+        """End the background work; note what was used last."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._note_used()
+
+    async def refresh(self) -> None:
+        """Hold the keys that are there now.
+
+        Raises:
+            RegistryError: The registry cannot be read; the keys that were held stay.
+        """
+        async with self._reading:
+            if await self.store.token() != self._token:
+                self._token, keys = await self.store.load()
+                self.ring.hold(keys)
+
+    async def add(self, key: Key) -> None:
+        """Keep a new key, and hold it here at once if that can be.
+
+        Raises:
+            RegistryError: It is not kept.
+        """
+        await self.store.add(key)
+        with suppress(RegistryError):  # it is looked at again in a moment
+            await self.refresh()
+
+    async def _follow(self) -> None:
+        failed = False
+        while True:
+            await asyncio.sleep(self._look_s)
+            try:
+                await self.refresh()
+                failed = False
+            except RegistryError as error:
+                if not failed:
+                    _log.warning("keys could not be read; those that are known go on", reason=str(error))
+                failed = True
+            except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
+                _log.exception("keys could not be brought up to date; those that are known go on")
+
+    async def _note(self) -> None:
+        while True:
+            await asyncio.sleep(self._note_s)
+            await self._note_used()
+
+    async def _note_used(self) -> None:
+        hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+        used, self.ring.used = self.ring.used, set()
+        fresh = {key_id: hour for key_id in used if self._noted.get(key_id) != hour}
+        if not fresh:
+            return
+        try:
+            await self.store.note_used(fresh)
+            self._noted |= fresh
+        except RegistryError as error:
+            self.ring.used |= used
+            _log.warning("when keys were used could not be noted yet", reason=str(error))

@@ -1,0 +1,73 @@
+"""How often a key may be used."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import openai
+import pytest
+
+from tests.auth.conftest import Issue, Pair
+from tests.auth.test_keys import asked, settle
+from tests.conftest import MakeClient
+from tests.support import sockets
+from tests.support.sockets import RawClient
+from tests.support.upstream import Upstream
+
+
+def test_auth_e08_a_limit_holds_over_processes(pair: Pair, issue: Issue, upstream: Upstream) -> None:
+    """Of 120 requests at once at two gateways just 40 pass, when they count in Redis."""
+    key = issue(limits=["40/hour", "5000/day"])
+    settle((pair[1], pair[1]), key["key"])  # which takes one, or two
+    taken = len(upstream.requests)
+    with ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(lambda number: asked(pair[number % 2], key["key"]), range(120)))
+    assert statuses.count(200) == 40 - taken
+    assert statuses.count(429) == 120 - statuses.count(200)
+
+
+def test_auth_e08_the_official_client_sees_its_rate_limit(
+    pair: Pair, issue: Issue, client_of: MakeClient, upstream: Upstream
+) -> None:
+    """It raises its own error, whose headers say when to come again; the provider hears nothing of it."""
+    client = client_of(pair[0], api_key=issue(limits=["1/hour"])["key"])
+    client.models.list()
+    with pytest.raises(openai.RateLimitError) as caught:
+        client.models.list()
+    headers = caught.value.response.headers
+    assert caught.value.code == "rate_limit_exceeded"
+    assert 3_590 <= int(headers["retry-after"]) <= 3_600
+    assert headers["x-ratelimit-limit-requests"] == "1"
+    assert headers["x-ratelimit-remaining-requests"] == "0"
+    assert headers["x-ratelimit-reset-requests"] in ("1h0m0s", *(f"59m{second}s" for second in range(50, 60)))
+    assert len(upstream.requests) == 1
+
+
+def test_auth_e08_the_official_client_waits_as_told(
+    pair: Pair, issue: Issue, client_of: MakeClient, upstream: Upstream
+) -> None:
+    """With its retries it comes again when the window has ended, and is served."""
+    client = client_of(pair[0], api_key=issue(limits=["1/second"])["key"], max_retries=2)
+    started = time.monotonic()
+    client.models.list()
+    client.models.list()
+    assert len(upstream.requests) == 2
+    assert time.monotonic() - started >= 0.9
+
+
+def test_auth_e08_what_is_too_much_is_refused_before_its_body(pair: Pair, issue: Issue) -> None:
+    """None of the announced body has come when it is refused."""
+    key = issue(limits=["1/hour"])["key"]
+    assert asked(pair[0], key) == 200
+    with RawClient(pair[0].port) as client:
+        client.send(sockets.request(headers=[("authorization", f"Bearer {key}")], length=50_000))
+        status, _, body = client.answer()
+    assert (status, json.loads(body)["error"]["code"]) == (429, "rate_limit_exceeded")
+
+
+def test_limits_of_one_key_are_not_anothers(pair: Pair, issue: Issue, upstream: Upstream) -> None:
+    """A caller that has used up its own leaves the others theirs."""
+    first, second = issue(limits=["1/hour"])["key"], issue(limits=["1/hour"])["key"]
+    assert [asked(pair[0], key) for key in (first, first, second)] == [200, 429, 200]

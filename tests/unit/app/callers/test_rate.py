@@ -1,0 +1,57 @@
+"""How often a key may be used, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from app.callers.rate import RateLimits, duration, parsed
+from app.errors import RateLimited
+
+
+async def passes(limits: RateLimits, key: str, *written: str) -> bool:
+    """Count a request; tell whether it may pass."""
+    try:
+        await limits.count(key, written)
+    except RateLimited:
+        return False
+    return True
+
+
+async def test_a_limit_lets_through_so_many() -> None:
+    """However many come at once, and of each key by itself."""
+    limits = RateLimits()
+    passed = await asyncio.gather(*(passes(limits, f"key{number % 2}", "100/hour") for number in range(1_000)))
+    assert passed.count(True) == 200
+
+
+async def test_every_limit_of_a_key_counts() -> None:
+    """The tightest of them decides, whichever comes first."""
+    limits = RateLimits()
+    assert [await passes(limits, "a", "5/hour", "2/day") for _ in range(4)] == [True, True, False, False]
+
+
+async def test_a_refusal_says_when_to_come_again() -> None:
+    """In whole seconds, as a header of HTTP and as OpenAI writes it."""
+    limits = RateLimits()
+    await limits.count("a", ["1/minute"])
+    with pytest.raises(RateLimited) as caught:
+        await limits.count("a", ["1/minute"])
+    headers = dict(caught.value.headers)
+    assert 55 <= int(headers[b"retry-after"]) <= 60
+    assert headers[b"x-ratelimit-limit-requests"] == b"1"
+    assert "1 per 1 minute" in str(caught.value)
+
+
+@pytest.mark.parametrize(("seconds", "written"), [(1, "1s"), (60, "1m0s"), (3_599, "59m59s"), (90_061, "25h1m1s")])
+def test_times_are_written_as_openai_does(seconds: int, written: str) -> None:
+    """Hours, minutes and seconds, from the first that is there."""
+    assert duration(seconds) == written
+
+
+@pytest.mark.parametrize("limit", ["", "10", "0/minute", "-1/minute", "ten/minute", "10/fortnight", "1/minute; 2/hour"])
+def test_what_is_no_limit_is_refused(limit: str) -> None:
+    """Amount and time are needed."""
+    with pytest.raises(ValueError, match=r"rate limit string|granularity"):
+        parsed(limit)
