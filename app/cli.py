@@ -27,6 +27,7 @@ from app.encoders.readers import load as load_readers
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
+from app.imports import commands as imports
 from app.registry.learn import learned
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
@@ -54,6 +55,9 @@ app.add_typer(tools, name="tools")
 app.add_typer(config, name="config")
 app.command("eval")(evaluate)
 app.add_typer(encoder, name="encoder")
+app.add_typer(imports.imports, name="import")
+app.add_typer(imports.sources, name="sources")
+tools.command("approve")(imports.approve_tools)
 
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -24,6 +24,11 @@ def load(data: bytes) -> Any:
     return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
+def fast_loader(text: str) -> Any:
+    """Give a loader by libyaml where PyYAML has it: ten times as fast. All keys are texts, as in JSON."""
+    return _FastLoader(text)
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - filled below, as PyYAML does it
 
@@ -36,7 +41,7 @@ class _Loader(yaml.SafeLoader):
                     problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep)
 
     def construct_decimal(self, node: yaml.ScalarNode) -> int:
         """Read digits as a decimal number, whatever the first is."""
@@ -52,3 +57,12 @@ for _kind, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), _first)
 _Loader.add_constructor(f"{_TAG}int", _Loader.construct_decimal)
+
+
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # not every build has it
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+    yaml_constructors = _Loader.yaml_constructors
+    construct_decimal = _Loader.construct_decimal
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+        return {str(key): value for key, value in _Loader.construct_mapping(self, node, deep).items()}

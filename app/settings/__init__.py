@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from app.errors import ConfigurationError
 from app.settings.encoders import EmbeddedSpec, EncoderSpecs
+from app.settings.imports import ImportSettings
 from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
@@ -241,6 +242,7 @@ class Settings(BaseSettings):
         description="What makes the vectors. embedded: multilingual, inside the package, no download. "
         "Or one mapping, or a list of two: see encoders.md.",
     )
+    imports: ImportSettings = ImportSettings()
     log: LogSettings = LogSettings()
     trace: TraceSettings = TraceSettings()
 
