@@ -35,7 +35,10 @@ from app.errors import (
 from app.gateway import endpoints as gateway
 from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
+from app.imports import endpoints as imports
+from app.imports.clock import Synchroniser
 from app.registry.snapshot import Snapshots
+from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.reload import Reload
 from app.routing import Options, Routing
@@ -67,6 +70,7 @@ class State(TypedDict):
     admin: AdminService
     telemetry: Telemetry
     reload: Reload
+    imports: Synchroniser
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -91,6 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.include_router(admin.admin)
+    app.include_router(imports.imports)
     app.include_router(admin.probes)
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -143,12 +148,21 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         service = AdminService(settings, registry, snapshots, routing, telemetry)
         watching = [asyncio.create_task(telemetry.watch(lambda: gateway.upstream.pool))]
         closing.push_async_callback(_ended, watching)
-        reload = Reload(gateway, service)
+        importing = Synchroniser(Sources(registry), settings.imports, service.show)
+        closing.push_async_callback(importing.stop)
+        await importing.start()
+        reload = Reload(gateway, service, importing)
         closing.push_async_callback(reload.close)
         gc.collect()
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
         _log.info("ready to serve", tools=len(snapshots.catalog), provider=origin(settings.upstream.base_url) or "none")
-        yield {"gateway": gateway, "admin": service, "telemetry": telemetry, "reload": reload}
+        yield {
+            "gateway": gateway,
+            "admin": service,
+            "telemetry": telemetry,
+            "reload": reload,
+            "imports": importing,
+        }
 
 
 async def _previous(settings: Settings, registry: Registry, readers: Sequence[Reader]) -> list[Reader]:

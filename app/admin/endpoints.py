@@ -48,11 +48,11 @@ async def authorise(request: Request, service: Service) -> None:
 
 
 # Only for the documents, which offer a field for the key; `authorise` is what asks for it.
-_described = HTTPBearer(auto_error=False, scheme_name="admin.key", description="The admin key.")
+described = HTTPBearer(auto_error=False, scheme_name="admin.key", description="The admin key.")
 
 admin = APIRouter(
     prefix="/admin",
-    dependencies=[Depends(authorise), Security(_described)],
+    dependencies=[Depends(authorise), Security(described)],
     responses=schemas.ERRORS,
     tags=["admin"],
 )
@@ -62,22 +62,22 @@ probes = APIRouter(tags=["probes"])
 @admin.put("/tools/{name}", openapi_extra=schemas.RECORD, responses=schemas.CREATED)
 async def put_tool(name: str, request: Request, service: Service) -> Response:
     """Create or replace a tool."""
-    tool, created, like = await service.put(name, await _body(request, service.settings))
+    tool, created, like = await service.put(name, await body_of(request, service.settings))
     record = msgspec.structs.asdict(records.as_record(tool))
-    return _json(record | {"near_duplicates": like}, status=201 if created else 200)
+    return as_json(record | {"near_duplicates": like}, status=201 if created else 200)
 
 
 @admin.get("/tools/{name}", response_model=schemas.RecordSchema)
 async def get_tool(name: str, service: Service) -> Response:
     """Give a tool."""
-    return _json(records.as_record(await service.get(name)))
+    return as_json(records.as_record(await service.get(name)))
 
 
 @admin.patch("/tools/{name}", openapi_extra=schemas.CHANGE, response_model=schemas.RecordSchema)
 async def change_tool(name: str, request: Request, service: Service) -> Response:
     """Change some fields of a tool."""
-    tool = await service.change(name, await _body(request, service.settings))
-    return _json(records.as_record(tool))
+    tool = await service.change(name, await body_of(request, service.settings))
+    return as_json(records.as_record(tool))
 
 
 @admin.delete("/tools/{name}", status_code=204)
@@ -94,14 +94,14 @@ async def list_tools(service: Service, query: Annotated[schemas.ListQuery, Query
     found = await service.find(wanted)
     page = found[: query.limit]
     following = page[-1].name if len(found) > query.limit else None
-    return _json({"tools": [records.as_record(tool) for tool in page], "next": following})
+    return as_json({"tools": [records.as_record(tool) for tool in page], "next": following})
 
 
 @admin.post("/tools:batch", openapi_extra=schemas.BATCH, response_model=schemas.BatchResult)
 async def put_tools(request: Request, service: Service) -> Response:
     """Create or replace up to 100,000 tools, all or none. The same batch again changes nothing."""
-    result, like = await service.put_many(await _body(request, service.settings))
-    return _json(
+    result, like = await service.put_many(await body_of(request, service.settings))
+    return as_json(
         {
             "created": result.created,
             "updated": result.updated,
@@ -114,7 +114,7 @@ async def put_tools(request: Request, service: Service) -> Response:
 @admin.get("/duplicates", response_model=schemas.DuplicateList)
 async def list_duplicates(service: Service, query: Annotated[schemas.DuplicateQuery, Query()]) -> Response:
     """List pairs of tools that are nearly the same, the likest first; of a large catalogue those of one source."""
-    return _json(await service.duplicates(query.source, query.threshold, query.limit))
+    return as_json(await service.duplicates(query.source, query.threshold, query.limit))
 
 
 @admin.post("/route", openapi_extra=schemas.CHAT, response_model=schemas.Decision)
@@ -127,20 +127,20 @@ async def route(
     `limit` tools are listed: those sent, then the best of the others.
     """
     asked = options.read(request.scope["headers"])
-    decision = await service.explain(await _body(request, service.settings), asked, limit)
-    return await asyncio.to_thread(_json, decision)
+    decision = await service.explain(await body_of(request, service.settings), asked, limit)
+    return await asyncio.to_thread(as_json, decision)
 
 
 @admin.get("/stats", response_model=schemas.StatsSchema)
 async def stats(service: Service) -> Response:
     """Give this process's figures since its start."""
-    return _json(service.stats())
+    return as_json(service.stats())
 
 
 @admin.post("/config:reload", response_model=schemas.ConfigChange)
 async def reload_config(request: Request) -> Response:
     """Read the configuration again. One that cannot be used changes nothing, and the answer says why."""
-    return _json(await request.state.reload.everywhere())
+    return as_json(await request.state.reload.everywhere())
 
 
 @probes.get("/healthz")
@@ -154,7 +154,7 @@ async def readyz(service: Service) -> Response:
     """Tell whether the catalogue is loaded and embedded: 200, or 503 with what is missing."""
     snapshots = service.snapshots
     state = {"ready": snapshots.ready, "tools": len(snapshots.catalog), "pending": snapshots.pending}
-    return _json(state, status=200 if snapshots.ready else 503)
+    return as_json(state, status=200 if snapshots.ready else 503)
 
 
 @probes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
@@ -163,11 +163,18 @@ async def metrics(service: Service) -> Response:
     return Response(service.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _json(value: object, status: int = 200) -> Response:
+def as_json(value: object, status: int = 200) -> Response:
+    """Answer with a value as JSON."""
     return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
 
 
-async def _body(request: Request, settings: Settings) -> bytes:
+async def body_of(request: Request, settings: Settings) -> bytes:
+    """Give the body of a request.
+
+    Raises:
+        BodyTooLarge: It is larger than `admin.max_body_bytes`.
+        BadRequest: It does not come to its end.
+    """
     limit = settings.admin.max_body_bytes
     refusal = BodyTooLarge(f"The body is larger than admin.max_body_bytes, {limit} bytes.")
     announced = request.headers.get("content-length", "")

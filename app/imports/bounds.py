@@ -8,14 +8,10 @@ from typing import Any
 import yaml
 
 from app import yaml12
-from app.errors import GatewayError
+from app.errors import SourceRefused
 
 MOST_DEPTH = 100
 MOST_NODES = 2_000_000  # values of a document, its aliases followed
-
-
-class SourceRefused(GatewayError):
-    """A source that cannot be imported; nothing was changed."""
 
 
 def parsed(data: bytes, what: str) -> Any:

@@ -16,8 +16,8 @@ from typing import Any, Final
 import httpcore2
 import httpx2
 
+from app.errors import SourceRefused
 from app.imports.addresses import Refusal, allowed_addresses
-from app.imports.bounds import SourceRefused
 from app.settings.imports import ImportSettings, SourceSpec
 
 _MOST_REDIRECTS: Final = 5

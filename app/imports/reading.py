@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.errors import SourceRefused
 from app.imports import shapes
-from app.imports.bounds import SourceRefused, parsed
+from app.imports.bounds import parsed
 from app.imports.fetch import fetch
 from app.imports.found import Found
 from app.imports.openapi import operations
@@ -40,6 +41,8 @@ async def read(spec: SourceSpec, settings: ImportSettings, document: bytes | Non
 
 async def _read(spec: SourceSpec, settings: ImportSettings, document: bytes | None) -> Answer:
     if spec.kind is SourceKind.MCP:
+        if not spec.origin:
+            raise SourceRefused(f"{spec.name} was started by a command that the configuration has no more")
         from app.imports.mcp import client  # noqa: PLC0415 - an extra, and half a second
 
         return Answer(*await client.read(spec, settings))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from app.admin import records
-from app.errors import Conflict, InvalidRecords, NotFound, Problem
+from app.errors import Conflict, InvalidRecords, NotFound, Problem, SourceRefused
 from app.imports import reading
-from app.imports.bounds import SourceRefused
 from app.imports.found import Found
 from app.imports.names import assign
 from app.imports.plan import Hold, Offer, Origin, Plan, approved, plan
@@ -79,6 +78,7 @@ class Imports:
             Conflict: Someone else changed the tools of the source at the same time.
         """
         spec = order.spec
+        self._check_own(spec)
         step("reading", 0)
         answer = await reading.read(spec, self.settings, order.document)
         if not answer.found:
@@ -93,12 +93,12 @@ class Imports:
         if not offers:
             raise SourceRefused(f"None of the tools of {spec.name} can be taken: {refused[0][2]}")
         now = datetime.now(UTC)
-        made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), _hold(order))
+        made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), _hold(order, known))
         if not order.dry_run:
             step("writing", len(made.written))
             if ready is not None:
                 await ready([one.tool for one in made.written])
-            source = self._source(spec, now, answer.fresh_s)
+            source = self.source(spec, now, answer.fresh_s)
             await self.sources.exchange(source, Exchange(known, made.written, made.gone))
         return _report(order, made, [Refused(one.original, reason) for _, one, reason in refused])
 
@@ -127,7 +127,7 @@ class Imports:
         Raises:
             NotFound: There is no such source.
         """
-        configured = next((spec for spec in self.settings.sources if spec.name == name), None)
+        configured = self._configured(name)
         if configured is not None:
             return configured
         stored = await self.sources.get(name)
@@ -135,11 +135,23 @@ class Imports:
             raise NotFound(f"There is no source {name!r}")
         return SourceSpec.model_validate_json(stored.spec)
 
-    def _source(self, spec: SourceSpec, now: datetime, fresh_s: float | None) -> Source:
+    def source(self, spec: SourceSpec, now: datetime, fresh_s: float | None = None) -> Source:
+        """Give what is stored of a source: nothing secret, no command, and no clock that the configuration has."""
         every = spec.interval_s
         due = None if every is None else now + timedelta(seconds=min(every, max(fresh_s or every, 1.0)))
-        plain = spec.model_dump(mode="json", exclude={"token", "headers", "env"}, exclude_defaults=True)
+        kept = {"token", "headers", "env", "command"} | ({"interval_s"} if spec in self.settings.sources else set())
+        plain = spec.model_dump(mode="json", exclude=kept, exclude_defaults=True)
         return Source(spec.name, spec.kind.value, spec.origin, json.dumps(plain), now, due)
+
+    def _check_own(self, spec: SourceSpec) -> None:
+        configured = self._configured(spec.name)
+        if configured is not None and configured.origin != spec.origin:
+            raise Conflict(
+                f"The source {spec.name!r} is configured, and somewhere else; synchronise it, or take a new name"
+            )
+
+    def _configured(self, name: str) -> SourceSpec | None:
+        return next((spec for spec in self.settings.sources if spec.name == name), None)
 
 
 def _names(spec: SourceSpec, found: Sequence[Found], known: Sequence[Known]) -> dict[str, str]:
@@ -171,12 +183,12 @@ def _offers(
     return offers, refused
 
 
-def _hold(order: Order) -> Hold:
-    """Decide what an operator has to approve: nothing of a file, which is of the operator's own hand."""
+def _hold(order: Order, known: Sequence[Known]) -> Hold:
+    """Decide what has to be approved. Nothing of a file, or of a first import: that is what an operator asked for."""
     spec = order.spec
     if spec.approve or not (spec.url or spec.command):
         return Hold(new=False, changed=False)
-    return Hold(new=not order.attended, changed=True)
+    return Hold(new=not order.attended and bool(known), changed=True)
 
 
 def _report(order: Order, made: Plan, refused: list[Refused]) -> Report:
@@ -191,8 +203,3 @@ def _report(order: Order, made: Plan, refused: list[Refused]) -> Report:
         waiting=made.waiting,
         refused=tuple(refused),
     )
-
-
-def unattended(order: Order) -> Order:
-    """Give the same order as the clock gives it."""
-    return replace(order, attended=False)

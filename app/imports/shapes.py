@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.imports.bounds import SourceRefused, mapping, words
+from app.errors import SourceRefused
+from app.imports.bounds import mapping, words
 from app.imports.found import JSON, Found, digest_of, function
 from app.settings.imports import SourceSpec
 from router.types import Kind, Risk

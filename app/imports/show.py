@@ -30,7 +30,7 @@ async def listed(sources: Sources, settings: ImportSettings) -> list[dict[str, A
             "due_at": source.due_at,
             "error": source.error,
         }
-        for source, tools, waiting in await sources.every()
+        for source, tools, waiting in await sources.counted()
     }
     for spec in settings.sources:
         never = {"tools": 0, "waiting": 0, "synced_at": None, "due_at": None, "error": None}

@@ -7,10 +7,11 @@ here any more, whatever stands in the table: who asks gets what is registered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +20,9 @@ from app.errors import Conflict, NotFound
 from app.registry import rows, schema
 from app.registry.store import Registry, put_in, remove_in
 from router.types import Tool
+
+T = TypeVar("T")
+P = ParamSpec("P")
 
 _CHUNK = 500  # names in a statement
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
@@ -73,13 +77,26 @@ _SOURCE = [schema.sources.c[field.name] for field in fields(Source)]
 _PROVENANCE = [schema.provenance.c[field.name] for field in fields(Provenance)]
 
 
+def _to_its_end(
+    method: Callable[Concatenate[Sources, P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate[Sources, P], Coroutine[Any, Any, T]]:
+    """Let a method finish in a task of its own when its caller is cancelled, as those of the registry do."""
+
+    @functools.wraps(method)
+    async def run(sources: Sources, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await sources.registry.shielded(method(sources, *args, **kwargs))
+
+    return run
+
+
 class Sources:
     """The sources of a registry and the origins of its tools."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+        self.registry = registry
 
-    async def every(self) -> list[tuple[Source, int, int]]:
+    @_to_its_end
+    async def counted(self) -> list[tuple[Source, int, int]]:
         """Give all sources by name, each with how many tools it has and how many of them wait for approval."""
         origin = schema.provenance.c
         counted = (
@@ -93,42 +110,54 @@ class Sources:
             .join(counted, counted.c.source == schema.sources.c.name, isouter=True)
             .order_by(schema.sources.c.name)
         )
-        async with self._registry.reading() as connection:
+        async with self.registry.reading() as connection:
             found = (await connection.execute(query)).all()
         return [(_source(row[:-2]), row[-2], row[-1]) for row in found]
 
+    @_to_its_end
+    async def all(self) -> list[Source]:
+        """Give all sources by name."""
+        async with self.registry.reading() as connection:
+            found = (await connection.execute(select(*_SOURCE).order_by(schema.sources.c.name))).all()
+        return [_source(row) for row in found]
+
+    @_to_its_end
     async def get(self, name: str) -> Source | None:
         """Give a source."""
         query = select(*_SOURCE).where(schema.sources.c.name == name)
-        async with self._registry.reading() as connection:
+        async with self.registry.reading() as connection:
             found = (await connection.execute(query)).one_or_none()
         return None if found is None else _source(found)
 
+    @_to_its_end
     async def known(self, source: str) -> list[Known]:
         """Give the tools of a source by name."""
-        async with self._registry.reading() as connection:
+        async with self.registry.reading() as connection:
             return await _known(connection, schema.provenance.c.source == source)
 
+    @_to_its_end
     async def waiting(self, names: Sequence[str] | None = None, source: str | None = None) -> list[Known]:
         """Give the tools with something that waits for approval: all, those named, or those of a source."""
         conditions: list[ColumnElement[bool]] = [schema.provenance.c.pending.is_not(None)]
         if source is not None:
             conditions.append(schema.provenance.c.source == source)
-        async with self._registry.reading() as connection:
+        async with self.registry.reading() as connection:
             found = await _known(connection, *conditions)
         return [one for one in found if names is None or one.tool.name in names]
 
+    @_to_its_end
     async def provenance(self, tool: str) -> Known | None:
         """Tell where a tool is from; None for one that was not imported."""
-        async with self._registry.reading() as connection:
+        async with self.registry.reading() as connection:
             found = await _known(connection, schema.provenance.c.tool == tool)
         return found[0] if found else None
 
+    @_to_its_end
     async def foreign(self, source: str, names: Sequence[str]) -> set[str]:
         """Give those names that are registered and not from this source."""
         tools, origin = schema.tools.c, schema.provenance.c
         found: set[str] = set()
-        async with self._registry.reading() as connection:
+        async with self.registry.reading() as connection:
             for start in range(0, len(names), _CHUNK):
                 query = (
                     select(tools.name)
@@ -139,17 +168,15 @@ class Sources:
                 found |= set((await connection.execute(query)).scalars())
         return found
 
+    @_to_its_end
     async def exchange(self, source: Source, change: Exchange) -> None:
         """Write what an import changes, all or nothing, and that the source was synchronised.
 
         Raises:
             Conflict: The tools of the source are not the ones that the change was planned from.
         """
-        await self._registry.shielded(self._exchange(source, change))
-
-    async def _exchange(self, source: Source, change: Exchange) -> None:
         fresh = await asyncio.to_thread(rows.fresh, [one.tool for one in change.written])
-        async with self._registry.changing() as connection:
+        async with self.registry.changing() as connection:
             if await _known(connection, schema.provenance.c.source == source.name) != list(change.before):
                 raise Conflict(f"The tools of {source.name!r} were changed by someone else at the same time; try again")
             for name in change.removed:
@@ -160,18 +187,14 @@ class Sources:
                 await connection.execute(insert(schema.provenance), [asdict(one.provenance) for one in change.written])
             await _write_source(connection, source)
 
-    async def add(self, source: Source) -> None:
-        """Write a source without changing its tools."""
-        async with self._registry.changing() as connection:
-            await _write_source(connection, source)
-
+    @_to_its_end
     async def remove(self, name: str) -> list[str]:
         """Remove a source with all its tools; give their names.
 
         Raises:
             NotFound: There is no such source.
         """
-        async with self._registry.changing() as connection:
+        async with self.registry.changing() as connection:
             tools = [one.tool.name for one in await _known(connection, schema.provenance.c.source == name)]
             for tool in tools:
                 await remove_in(connection, tool)
@@ -181,21 +204,35 @@ class Sources:
                 raise NotFound(f"There is no source {name!r}")
         return tools
 
-    async def claim(self, name: str, now: datetime, due_at: datetime) -> bool:
-        """Take over a source that is due; only one of several processes gets it."""
+    @_to_its_end
+    async def claim(self, source: Source, now: datetime) -> bool:
+        """Take over a source that is due and make it due again later; only one of several processes gets it."""
         at = schema.sources.c
-        statement = (
+        mine = (
             update(schema.sources)
-            .where(at.name == name, or_(at.due_at.is_(None), at.due_at <= now))
-            .values(due_at=due_at)
+            .where(at.name == source.name, or_(at.due_at.is_(None), at.due_at <= now))
+            .values(due_at=source.due_at)
         )
-        async with self._registry.changing() as connection:
-            return (await connection.execute(statement)).rowcount > 0
+        async with self.registry.changing() as connection:
+            if (await connection.execute(mine)).rowcount:
+                return True
+            if (await connection.execute(select(at.name).where(at.name == source.name))).one_or_none():
+                return False
+            await connection.execute(insert(schema.sources), asdict(source))
+        return True
 
+    @_to_its_end
+    async def expire(self, name: str, now: datetime) -> None:
+        """Make a source due."""
+        at = schema.sources.c
+        async with self.registry.changing() as connection:
+            await connection.execute(update(schema.sources).where(at.name == name).values(due_at=now))
+
+    @_to_its_end
     async def failed(self, name: str, reason: str) -> None:
         """Note why a source could not be synchronised."""
         statement = update(schema.sources).where(schema.sources.c.name == name).values(error=reason)
-        async with self._registry.changing() as connection:
+        async with self.registry.changing() as connection:
             await connection.execute(statement)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from app.imports.bounds import SourceRefused, mapping, words
+from app.errors import SourceRefused
+from app.imports.bounds import mapping, words
 from app.imports.found import JSON, Found, digest_of, function
 from app.imports.names import legal
 from app.imports.openapi.references import resolved
