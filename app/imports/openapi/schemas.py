@@ -7,13 +7,15 @@ document still gives a valid schema.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from app.imports.bounds import mapping, words
 from app.imports.found import JSON, shortened
 from app.imports.openapi.references import resolved
 
-_MOST_SCHEMAS = 300  # in what is written out for one tool
+_MOST_SCHEMAS = 300  # in what is written out for one body or parameter
+_MOST_BYTES = 16_384  # of it: some 4,000 tokens
 _DEPTHS = (8, 5, 3, 2, 1)  # levels that are tried until it is short enough
 _MOST_CHARACTERS = 500  # of a description within a schema
 _MOST_VALUES = 100  # of an enum
@@ -38,9 +40,11 @@ class Schemas:
         """Give a schema that stands by itself."""
         for depth in _DEPTHS:
             try:
-                return _Writer(self._document).write(schema, depth, ())
+                whole = _Writer(self._document).write(schema, depth, ())
             except _TooLong:
                 continue
+            if len(json.dumps(whole)) <= _MOST_BYTES:
+                return whole
         return _open(resolved(self._document, schema)[0])
 
     def flat(self, schema: object) -> JSON:
