@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 _PORTS = frozenset((80, 443))  # below 1024; what else listens there speaks no HTTP
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
@@ -23,18 +24,26 @@ class Refusal(Exception):
     """An address that may not be asked; the text says which and why."""
 
 
-async def allowed_addresses(host: str, port: int, networks: Sequence[str]) -> list[str]:
-    """Resolve a host; give its addresses, all of which are allowed.
+async def resolved(host: str, port: int) -> list[str]:
+    """Give the addresses of a host.
+
+    Raises:
+        OSError: It has none.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[4][0]) for address in found))
+
+
+async def allowed_addresses(host: str, port: int, networks: Sequence[str], resolve: Resolve = resolved) -> list[str]:
+    """Resolve a host, once; give its addresses, all of which are allowed.
 
     Raises:
         Refusal: It has none, one of them is not allowed, or the port is not.
     """
-    loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = await resolve(host, port)
     except (OSError, UnicodeError) as error:
         raise Refusal(f"the name {host!r} cannot be resolved") from error
-    addresses = list(dict.fromkeys(str(address[4][0]) for address in found))
     allowed = [ipaddress.ip_network(network) for network in networks]
     for address in addresses:
         _check(host, ipaddress.ip_address(address.partition("%")[0]), port, allowed)

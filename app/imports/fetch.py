@@ -17,7 +17,7 @@ import httpcore2
 import httpx2
 
 from app.errors import SourceRefused
-from app.imports.addresses import Refusal, allowed_addresses
+from app.imports.addresses import Refusal, Resolve, allowed_addresses, resolved
 from app.settings.imports import ImportSettings, SourceSpec
 
 _MOST_REDIRECTS: Final = 5
@@ -25,7 +25,7 @@ _CONNECT_S: Final = 10.0
 _ACCEPT: Final = "application/json, application/yaml;q=0.9, text/yaml;q=0.9, */*;q=0.1"
 
 
-async def fetch(spec: SourceSpec, settings: ImportSettings) -> bytes:
+async def fetch(spec: SourceSpec, settings: ImportSettings, resolve: Resolve = resolved) -> bytes:
     """Fetch the document of a source.
 
     Raises:
@@ -33,7 +33,7 @@ async def fetch(spec: SourceSpec, settings: ImportSettings) -> bytes:
     """
     url = url_of(spec.url)
     headers = headers_of(spec) | {"accept": _ACCEPT}
-    async with client(settings) as asking:
+    async with client(settings, resolve) as asking:
         for _ in range(_MOST_REDIRECTS + 1):
             try:
                 async with asking.stream("GET", url, headers=headers) as answer:
@@ -71,11 +71,11 @@ def headers_of(spec: SourceSpec) -> dict[str, str]:
     return token | {name: value.get_secret_value() for name, value in spec.headers.items()}
 
 
-def client(settings: ImportSettings, **options: Any) -> httpx2.AsyncClient:
+def client(settings: ImportSettings, resolve: Resolve = resolved, **options: Any) -> httpx2.AsyncClient:
     """Give a client that connects only where `settings` allow it."""
     timeout = httpx2.Timeout(settings.timeout_s, connect=min(_CONNECT_S, settings.timeout_s))
     return httpx2.AsyncClient(
-        transport=_Transport(settings), timeout=timeout, trust_env=False, follow_redirects=False, **options
+        transport=_Transport(settings, resolve), timeout=timeout, trust_env=False, follow_redirects=False, **options
     )
 
 
@@ -104,13 +104,13 @@ def reason(answer: httpx2.Response) -> str:
 class _Transport(httpx2.AsyncHTTPTransport):
     """Connects by `_Guard`. An answer that is longer than allowed breaks off, packed or not."""
 
-    def __init__(self, settings: ImportSettings) -> None:
+    def __init__(self, settings: ImportSettings, resolve: Resolve) -> None:
         super().__init__(trust_env=False)
         self._most = settings.max_bytes
         self._pool = httpcore2.AsyncConnectionPool(  # there is no public way to give it a network
             ssl_context=_tls(),
             max_connections=8,
-            network_backend=_Guard(settings.allow_networks),
+            network_backend=_Guard(settings.allow_networks, resolve),
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -144,8 +144,9 @@ class _Capped(httpx2.AsyncByteStream):
 class _Guard(httpcore2.AsyncNetworkBackend):
     """Connects to addresses that were looked at, and to nothing else."""
 
-    def __init__(self, networks: tuple[str, ...]) -> None:
+    def __init__(self, networks: tuple[str, ...], resolve: Resolve) -> None:
         self._networks = networks
+        self._resolve = resolve
         self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
@@ -157,7 +158,7 @@ class _Guard(httpcore2.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.AsyncNetworkStream:
         try:
-            addresses = await allowed_addresses(host, port, self._networks)
+            addresses = await allowed_addresses(host, port, self._networks, self._resolve)
         except Refusal as error:
             raise httpcore2.ConnectError(str(error)) from error
         for address in addresses[:-1]:
