@@ -11,6 +11,7 @@ from app import yaml12
 from app.errors import SourceRefused
 
 MOST_DEPTH = 100
+_MOST_YAML = 8 * 2**20  # a megabyte takes a second
 MOST_NODES = 2_000_000  # values of a document, its aliases followed
 
 
@@ -47,6 +48,8 @@ def _yaml_after(text: str, what: str, reason: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
+    if len(text) > _MOST_YAML:
+        raise SourceRefused("YAML of more than 8 MiB takes too long to read; write the document as JSON")
     loader = yaml12.fast_loader(text)
     try:
         node = loader.get_single_node()

@@ -35,7 +35,7 @@ async def read(spec: SourceSpec, settings: ImportSettings, document: bytes | Non
     except TimeoutError as error:
         raise SourceRefused(f"{spec.origin} took longer than imports.timeout_s, {settings.timeout_s:g} s") from error
     if len(answer.found) > settings.max_tools:
-        raise SourceRefused(f"{spec.name} has {len(answer.found):,} tools; imports.max_tools is {settings.max_tools:,}")
+        raise SourceRefused(f"{spec.name} has more tools than imports.max_tools, {settings.max_tools:,}")
     return answer
 
 
@@ -49,7 +49,7 @@ async def _read(spec: SourceSpec, settings: ImportSettings, document: bytes | No
     data = document if document is not None else await _data(spec, settings)
     if len(data) > settings.max_bytes:
         raise SourceRefused(f"The document is larger than imports.max_bytes, {settings.max_bytes:,} bytes")
-    return Answer(await asyncio.to_thread(_found, spec, data))
+    return Answer(await asyncio.to_thread(_found, spec, data, settings.max_tools))
 
 
 async def _data(spec: SourceSpec, settings: ImportSettings) -> bytes:
@@ -68,6 +68,6 @@ def _file(path: Path, most: int) -> bytes:
         raise SourceRefused(f"{path}: {error.strerror}") from error
 
 
-def _found(spec: SourceSpec, data: bytes) -> list[Found]:
+def _found(spec: SourceSpec, data: bytes, most: int) -> list[Found]:
     value = parsed(data, spec.origin or "The document")
-    return operations.read(value, spec) if spec.kind is SourceKind.OPENAPI else shapes.read(value, spec)
+    return operations.read(value, spec, most) if spec.kind is SourceKind.OPENAPI else shapes.read(value, spec)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -281,5 +281,10 @@ async def _forget(connection: AsyncConnection, names: Sequence[str]) -> None:
 
 
 async def _write_source(connection: AsyncConnection, source: Source) -> None:
+    """Write a source. One that was made due while it was imported stays due: what changed may not have been read."""
+    stored = schema.sources.c
+    due_at = _utc(await connection.scalar(select(stored.due_at).where(stored.name == source.name)))
+    if source.due_at is not None and due_at is not None and due_at <= datetime.now(UTC):
+        source = replace(source, due_at=due_at)
     await connection.execute(delete(schema.sources).where(schema.sources.c.name == source.name))
     await connection.execute(insert(schema.sources), asdict(source))

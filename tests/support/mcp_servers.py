@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
-from mcp.types import ListToolsResult, PaginatedRequestParams, Tool, ToolAnnotations
+from mcp.types import ListToolsResult, NotificationParams, PaginatedRequestParams, Tool, ToolAnnotations
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,18 +41,26 @@ class McpServer:
     methods: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     bus: InMemorySubscriptionBus = field(default_factory=InMemorySubscriptionBus)
-    session: Any = None
+    sessions: list[Any] = field(default_factory=list)
     loop: asyncio.AbstractEventLoop | None = None
 
     def tell(self) -> None:
         """Tell whoever listens that the list is another one."""
         assert self.loop is not None
-        told = self.session.send_tool_list_changed() if self.only == LEGACY else self.bus.publish(ToolsListChanged())
-        asyncio.run_coroutine_threadsafe(told, self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._tell(), self.loop).result(10)
+
+    async def _tell(self) -> None:
+        await self.bus.publish(ToolsListChanged())
+        for session in self.sessions:
+            await session.send_tool_list_changed()
+
+    async def begun(self, ctx: Any, params: NotificationParams) -> None:
+        """Keep a session of the generation before: it can be told of changes."""
+        self.sessions.append(ctx.session)
 
     async def listed(self, ctx: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
         """Answer `tools/list`."""
-        self.session, self.loop = ctx.session, asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         cursor = params.cursor if params is not None else None
         found, following = self.pages(cursor) if self.pages is not None else (self.tools, None)
         return ListToolsResult(tools=list(found), next_cursor=following, ttl_ms=self.ttl_ms)
@@ -69,6 +77,7 @@ class _Telling(Server[Any]):
 def serve_mcp(said: McpServer) -> Iterator[McpServer]:
     """Serve MCP over streamable HTTP; `url` is where."""
     server = _Telling("tests", on_list_tools=said.listed, on_subscriptions_listen=ListenHandler(said.bus))
+    server.add_notification_handler("notifications/initialized", NotificationParams, said.begun)
     with serve(_Gate(server.streamable_http_app(), said)) as port:
         said.url = f"http://127.0.0.1:{port}/mcp"
         yield said

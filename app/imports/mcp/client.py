@@ -51,7 +51,7 @@ async def read(spec: SourceSpec, settings: ImportSettings) -> tuple[list[Found],
 async def follow(spec: SourceSpec, settings: ImportSettings, changed: Callable[[], Awaitable[None]]) -> bool:
     """Await `changed` whenever a server says that its list is another one; False where it does not say so.
 
-    Returns when the server ends the conversation.
+    Once at the beginning, too: what was changed before, nobody heard. Returns when the server ends the conversation.
 
     Raises:
         SourceRefused: It does not answer, or the connection broke.
@@ -68,9 +68,11 @@ async def follow(spec: SourceSpec, settings: ImportSettings, changed: Callable[[
             return False
         if client.protocol_version in MODERN_PROTOCOL_VERSIONS:
             async with client.listen(tools_list_changed=True) as events:
+                await changed()
                 async for _ in events:
                     await changed()
             return True
+        await changed()
         while True:
             await told.wait()
             told = anyio.Event()

@@ -46,8 +46,8 @@ class Operation:
         return f"{self.method.upper()} {self.path}"
 
 
-def read(document: object, spec: SourceSpec) -> list[Found]:
-    """Give the tools of a document, those that the source's filters let through.
+def read(document: object, spec: SourceSpec, most: int) -> list[Found]:
+    """Give the tools of a document, those that the source's filters let through; one more than `most` is enough.
 
     Raises:
         SourceRefused: It is no OpenAPI document.
@@ -60,6 +60,8 @@ def read(document: object, spec: SourceSpec) -> list[Found]:
     found: list[Found] = []
     wishes: dict[str, int] = {}
     for operation in _operations(whole):
+        if len(found) > most:
+            break
         if not _is_wanted(operation, spec):
             continue
         wish = _wish(operation)
@@ -100,7 +102,7 @@ def _is_wanted(operation: Operation, spec: SourceSpec) -> bool:
 def _wish(operation: Operation) -> str:
     """Give the name that an operation should have: its id, else its summary, else method and path."""
     named = words(operation.body.get("operationId")).split("__")[0].strip()
-    given = named or words(operation.body.get("summary")).strip() or f"{operation.method}_{operation.path}"
+    given = named or words(operation.body.get("summary")).strip() or f"{operation.method} {operation.path}"
     return legal(given).strip("_")[:_MOST_CHARACTERS].rstrip("_") or operation.method
 
 

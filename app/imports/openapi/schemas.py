@@ -35,6 +35,7 @@ class Schemas:
 
     def __init__(self, document: JSON) -> None:
         self._document = document
+        self._parts = 0  # that were put together for one schema
 
     def written(self, schema: object) -> JSON:
         """Give a schema that stands by itself."""
@@ -49,17 +50,19 @@ class Schemas:
 
     def flat(self, schema: object) -> JSON:
         """Give a schema as one level: references followed, the parts of `allOf` put together."""
+        self._parts = 0
         return self._flat(schema, ())
 
     def _flat(self, schema: object, above: tuple[str, ...]) -> JSON:
         found, path = resolved(self._document, schema)
-        if set(path) & set(above) or len(above) > _MOST_SCHEMAS:
+        self._parts += 1
+        if set(path) & set(above) or self._parts > _MOST_SCHEMAS:
             return {}
         parts = found.get("allOf")
         if not isinstance(parts, list):
             return found
         whole: JSON = {key: value for key, value in found.items() if key != "allOf"}
-        for part in parts[:_MOST_SCHEMAS]:
+        for part in parts:
             inner = self._flat(part, (*above, *path))
             properties = mapping(inner.get("properties")) | mapping(whole.get("properties"))
             needed = [*_names(inner.get("required")), *_names(whole.get("required"))]
