@@ -45,13 +45,14 @@ def _tool(entry: JSON) -> tuple[str, JSON]:
     name, description = words(entry.get("name")), words(entry.get("description"))
     for key in ("input_schema", "inputSchema", "parameters", "args_schema", "fn_schema"):  # see docs/imports.md
         if isinstance(entry.get(key), dict):
-            return name, function(description, entry[key])
+            schema = mapping(entry[key].get("json")) or entry[key]  # Bedrock's has a level more
+            return name, function(description, schema)
     if isinstance(entry.get("args"), dict):  # LangChain's `tool.args`: the properties alone
         return name, function(description, {"type": "object", "properties": entry["args"]})
-    metadata = mapping(entry.get("metadata"))  # LlamaIndex
-    if metadata:
-        return _tool(metadata)
+    for key in ("metadata", "toolSpec"):  # LlamaIndex, Bedrock
+        if inner := mapping(entry.get(key)):
+            return _tool(inner)
     if "title" in entry and "properties" in entry:  # a schema that is a function: LangChain's and pydantic's
-        schema: JSON = {key: value for key, value in entry.items() if key not in ("title", "description")}
+        schema = {key: value for key, value in entry.items() if key not in ("title", "description")}
         return words(entry["title"]), function(description, schema)
     return (name, function(description, None)) if name and description else ("", {})
