@@ -31,7 +31,7 @@ class _PythonParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser
         yaml.parser.Parser.__init__(self)
 
 
-_PARSER: Any = getattr(yaml, "cyaml", None) and yaml.cyaml.CParser or _PythonParser  # not every build has libyaml
+_PARSER: Any = getattr(getattr(yaml, "cyaml", None), "CParser", _PythonParser)  # not every build has libyaml
 
 
 def fast_loader(text: str) -> Any:
@@ -69,7 +69,7 @@ for _kind, _pattern, _first in (
 _Loader.add_constructor(f"{_TAG}int", _Loader.construct_decimal)
 
 
-class _FastLoader(yaml.composer.Composer, _PARSER, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):  # type: ignore[misc, valid-type]
+class _FastLoader(yaml.composer.Composer, _PARSER, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):  # type: ignore[misc]
     """Parses by libyaml. What puts the parts together is Python's: libyaml's crashes where they are nested deeply."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
@@ -82,5 +82,5 @@ class _FastLoader(yaml.composer.Composer, _PARSER, yaml.constructor.SafeConstruc
         yaml.constructor.SafeConstructor.__init__(self)
         yaml.resolver.Resolver.__init__(self)
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[str, Any]:
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         return {str(key): value for key, value in _Loader.construct_mapping(self, node, deep).items()}

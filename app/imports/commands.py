@@ -29,6 +29,11 @@ from router.types import Encoder, Risk, Tool
 
 T = TypeVar("T")
 
+
+def _given(text: str | None) -> str | None:
+    return None if text is None else given(text)
+
+
 imports = typer.Typer(help="Import tools from where they are defined.", no_args_is_help=True)
 sources = typer.Typer(help="Where tools were imported from.", no_args_is_help=True)
 
@@ -139,7 +144,7 @@ def remove_source(
 
 def approve_tools(
     names: Annotated[list[str] | None, typer.Argument(help="Names of tools.", metavar="NAME")] = None,
-    source: Annotated[str | None, typer.Option("--source", help="All tools of this source.", callback=given)] = None,
+    source: Annotated[str | None, typer.Option("--source", help="All tools of this source.", callback=_given)] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:

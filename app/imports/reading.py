@@ -9,7 +9,6 @@ from pathlib import Path
 from app.errors import SourceRefused
 from app.imports import shapes
 from app.imports.bounds import parsed
-from app.imports.fetch import fetch
 from app.imports.found import Found
 from app.imports.openapi import operations
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
@@ -54,6 +53,8 @@ async def _read(spec: SourceSpec, settings: ImportSettings, document: bytes | No
 
 async def _data(spec: SourceSpec, settings: ImportSettings) -> bytes:
     if spec.url:
+        from app.imports.fetch import fetch  # noqa: PLC0415 - commands that fetch nothing start sooner
+
         return await fetch(spec, settings)
     if spec.file is None:
         raise SourceRefused(f"{spec.name} was imported from a document that was handed over; hand the new one over")

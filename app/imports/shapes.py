@@ -8,6 +8,8 @@ from app.imports.found import JSON, Found, digest_of, function
 from app.settings.imports import SourceSpec
 from router.types import Kind, Risk
 
+_FIELDS = frozenset(("tags", "risk", "keywords", "examples", "pinned", "enabled"))
+
 
 def read(document: object, spec: SourceSpec) -> list[Found]:
     """Give the tools of a document: a list, `{"tools": [...]}`, or a single one.
@@ -30,10 +32,11 @@ def _found(entry: object, number: int, spec: SourceSpec) -> Found:
         raise SourceRefused(
             f"Entry {number} is no tool that is known: it has the keys {', '.join(map(str, inner))[:200]}"
         )
-    extra: JSON = {key: record[key] for key in ("keywords", "examples", "pinned", "enabled") if key in record}
-    tags = tuple(record.get("tags", ()))
-    risk = spec.risk or Risk(record.get("risk", Risk.READ))
-    return Found(name, name, tool, digest_of(entry), tags, risk, extra)
+    listed = record.get("tags")
+    tags = tuple(filter(words, listed)) if isinstance(listed, list) else ()
+    kept = _FIELDS if spec.risk is None else _FIELDS - {"risk"}
+    extra = {key: record[key] for key in record.keys() & kept}  # looked at where every record is
+    return Found(name, name, tool, digest_of(entry), tags, spec.risk or Risk.READ, extra)
 
 
 def _tool(entry: JSON) -> tuple[str, JSON]:

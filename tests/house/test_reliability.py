@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 WHOLE = {"A": 23, "B": 23}  # groups of which every case is listed
-SUITES = ("faults", "edge", "operations")
-CASE = re.compile(r"(?<=_)[abdef]\d\d(?=_)")
+SUITES = ("faults", "edge", "operations", "imports")
+CASE = re.compile(r"(?<=_)[abdefg]\d\d(?=_)")
 ROW = re.compile(r"^\| ([A-Z]\d\d) \|[^|]+\|([^|]*)\|[^|]*\| (\w+) \|$", re.MULTILINE)
 ROWS = {
     case: (re.findall(r"`(test_\w+)`", listed), state)

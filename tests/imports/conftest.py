@@ -65,7 +65,7 @@ def take(work: Imports) -> Import:
         name: str = "there", kind: str = "mcp", *, document: bytes | None = None, attended: bool = True,
         dry_run: bool = False, **more: Any,
     ) -> Report:  # fmt: skip
-        spec = SourceSpec(name=name, kind=kind, **more)  # type: ignore[arg-type]
+        spec = SourceSpec(name=name, kind=kind, **more)
         return await work.run(Order(spec, document, dry_run, attended))
 
     return run

@@ -70,9 +70,9 @@ def test_an_api_is_imported_and_removed(admin: httpx.Client, shop_url: str) -> N
 def test_a_document_can_be_handed_over(admin: httpx.Client) -> None:
     """The document stands in the body, as JSON or as text; it is not there to be synchronised."""
     document = "openapi: 3.1.0\npaths: {/a: {get: {operationId: a}}}"
-    assert admin.post("/admin/imports", json={"name": "doc", "kind": "openapi", "document": document}).json()["new"] == [
-        "doc__a"
-    ]
+    assert admin.post("/admin/imports", json={"name": "doc", "kind": "openapi", "document": document}).json()[
+        "new"
+    ] == ["doc__a"]
     answer = admin.post("/admin/sources/doc:sync")
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "source_refused")
     assert "hand the new one over" in source(admin, "doc")["error"]

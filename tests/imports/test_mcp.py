@@ -45,7 +45,7 @@ async def test_m02_a_list_that_does_not_end_is_refused(server: McpServer, take: 
 
 async def test_m02_the_same_page_again_is_refused(server: McpServer, take: Import) -> None:
     """A cursor that leads to itself is noticed the second time."""
-    server.pages = lambda cursor: ([], "round")
+    server.pages = lambda _: ([], "round")
     with pytest.raises(SourceRefused, match="the same page"):
         await take(url=server.url)
     assert server.methods.count("tools/list") == 2
@@ -102,7 +102,7 @@ async def test_m05_a_tool_keeps_its_name_when_another_comes(server: McpServer, t
         ({"read_only": True, "destructive": True}, Risk.DANGEROUS, Risk.DANGEROUS),
     ],
 )
-async def test_m06_hints_raise_a_risk_and_never_lower_it(
+async def test_m06_hints_raise_a_risk_and_never_lower_it(  # noqa: PLR0917 - a row of the table
     server: McpServer, take: Import, registry: Registry,
     hints: dict[str, bool] | None, risk: Risk | None, expected: Risk,
 ) -> None:  # fmt: skip
@@ -117,7 +117,7 @@ async def test_m06_hints_raise_a_risk_and_never_lower_it(
 async def test_m07_a_server_that_wants_a_credential_says_so(take: Import) -> None:
     """A 401 becomes a sentence with what the server asks for, and no credential is sent anywhere else."""
     with serve_mcp(McpServer([tool("one")], token="right")) as server:
-        with pytest.raises(SourceRefused, match="it wants a credential.*resource_metadata"):
+        with pytest.raises(SourceRefused, match=r"it wants a credential.*resource_metadata"):
             await take(url=server.url)
         assert all("authorization" not in headers for headers in server.headers)
 

@@ -1,8 +1,9 @@
-"""OpenAPI documents from outside: the command, a real application of 300 operations, public documents, every odd form."""
+"""OpenAPI documents from outside: a real application of 300 operations, public documents, every odd form."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from router.types import Risk
 from tests.cli.command import Place
 from tests.imports.conftest import Import
 
-TREE = {"type": "object", "properties": {"name": {"type": "string"}, "children": {"type": "array"}}}
 PUBLIC = {
     "openai/official/openapi.yml": 271,
     "anthropic/official/openapi.yml": 106,
@@ -37,7 +37,8 @@ def body(schema: object) -> dict[str, Any]:
 
 def odd(version: str) -> bytes:
     """Give a document with everything that is odd about operations."""
-    children = TREE | {"properties": TREE["properties"] | {"children": {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}}}  # type: ignore[operator] # fmt: skip
+    below = {"type": "array", "items": {"$ref": "#/components/schemas/Tree"}}
+    tree = {"type": "object", "properties": {"name": {"type": "string"}, "children": below}}
     nullable = {"type": "string", "nullable": True} if version.startswith("3.0") else {"type": ["string", "null"]}
     path = {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
     paths = {
@@ -52,7 +53,7 @@ def odd(version: str) -> bytes:
         "/leaves/{id}": {"patch": operation(operationId="rake", parameters=[path])},
     }
     paths |= {f"/more/{n}": {"get": operation(operationId=f"more_{n}")} for n in range(294)}
-    components = {"schemas": {"Tree": children, "Loop": {"$ref": "#/components/schemas/Loop"}}}
+    components = {"schemas": {"Tree": tree, "Loop": {"$ref": "#/components/schemas/Loop"}}}
     return json.dumps({"openapi": version, "paths": paths, "components": components}).encode()
 
 
@@ -65,9 +66,7 @@ async def parameters(registry: Registry, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
-async def test_m08_every_operation_of_an_odd_document_is_a_tool(
-    version: str, take: Import, registry: Registry
-) -> None:
+async def test_m08_every_operation_of_an_odd_document_is_a_tool(version: str, take: Import, registry: Registry) -> None:
     """Cycles, collisions, array bodies, missing ids and 300 operations: all become tools, named by the convention."""
     report = await take("odd", "openapi", document=odd(version))
     assert len(report.new) == 300
@@ -125,7 +124,7 @@ async def test_m08_a_public_document_is_imported_whole(name: str, take: Import) 
 
 
 def test_an_api_of_300_operations_answers_questions(place: Place, shop_url: str) -> None:
-    """From the served document to a decision: the operation that fits is chosen, and the same import changes nothing."""
+    """From the served document to a decision: what fits is chosen, and the same import again changes nothing."""
     done = place.run("import", "openapi", shop_url, "--source", "shop", "--json")
     assert done.code == 0, done.err
     assert len(done.json["new"]) == 300
@@ -137,7 +136,9 @@ def test_an_api_of_300_operations_answers_questions(place: Place, shop_url: str)
 
 def test_a_dry_run_changes_nothing(place: Place, shop_url: str) -> None:
     """It tells what would come, and the registry stays empty."""
-    done = place.run("import", "openapi", shop_url, "--source", "shop", "--tag", "refund", "--method", "get", "--dry-run")
+    done = place.run(
+        "import", "openapi", shop_url, "--source", "shop", "--tag", "refund", "--method", "get", "--dry-run"
+    )
     assert done.out.startswith("shop: would be: 5 new, 0 changed, 0 gone, 0 unchanged\n+ shop__list_all_refunds")
     assert (place.count("tools"), place.count("sources"), place.count("provenance")) == (0, 0, 0)
 
@@ -153,13 +154,11 @@ async def test_all_is_taken_or_nothing(take: Import, registry: Registry) -> None
     assert (report.new, [one.original for one in report.refused]) == (("both__a",), ["GET /b"])
 
 
-async def test_what_is_gone_goes_and_what_an_operator_changed_stays(
-    take: Import, registry: Registry
-) -> None:
+async def test_what_is_gone_goes_and_what_an_operator_changed_stays(take: Import, registry: Registry) -> None:
     """A second import removes operations that are no more, and keeps what was changed by hand on the others."""
     first = {"/a": {"get": operation(operationId="a", tags=["x"])}, "/b": {"get": operation(operationId="b")}}
     await take("one", "openapi", document=json.dumps({"openapi": "3.1.0", "paths": first}).encode())
-    await registry.change("one__a", lambda tool: type(tool)(**{f: getattr(tool, f) for f in tool.__slots__} | {"keywords": ("mine",), "enabled": False}))  # fmt: skip
+    await registry.change("one__a", lambda tool: replace(tool, keywords=("mine",), enabled=False))
     second = {"/a": {"get": operation(operationId="a", tags=["y"], summary="Better.")}}
     report = await take("one", "openapi", document=json.dumps({"openapi": "3.1.0", "paths": second}).encode())
     (tool,) = (await registry.load())[1]
@@ -197,9 +196,7 @@ async def test_every_tool_tells_where_it_is_from(take: Import, registry: Registr
     assert origin.imported_at.tzinfo is not None
 
 
-async def test_an_import_beside_another_writer_changes_nothing(
-    work: Imports, take: Import, registry: Registry
-) -> None:
+async def test_an_import_beside_another_writer_changes_nothing(work: Imports, take: Import, registry: Registry) -> None:
     """Where the tools of the source changed between reading and writing, nothing is written."""
     await take("odd", "openapi", document=odd("3.1.0"))
     stale = await work.sources.known("odd")

@@ -1,4 +1,4 @@
-"""MCP servers on real ports: the SDK's own, of both protocol generations or held to one, whose tools a test can change."""
+"""MCP servers on real ports: the SDK's own, of both protocol generations or held to one."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _error(code: int, message: str, data: object) -> JSONResponse:
 
 
 async def _body(receive: Receive) -> bytes:
-    body = b""
+    body: bytes = b""
     while True:
         message = await receive()
         body += message.get("body", b"")

@@ -7,11 +7,38 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-THINGS = (
-    "invoice customer order shipment product refund coupon warehouse supplier employee contract ticket campaign "
-    "subscription payment budget vehicle meeting room device license report survey task project asset branch course "
-    "event vendor"
-).split()
+THINGS = [
+    "invoice",
+    "customer",
+    "order",
+    "shipment",
+    "product",
+    "refund",
+    "coupon",
+    "warehouse",
+    "supplier",
+    "employee",
+    "contract",
+    "ticket",
+    "campaign",
+    "subscription",
+    "payment",
+    "budget",
+    "vehicle",
+    "meeting",
+    "room",
+    "device",
+    "license",
+    "report",
+    "survey",
+    "task",
+    "project",
+    "asset",
+    "branch",
+    "course",
+    "event",
+    "vendor",
+]
 ROUTES = (
     ("GET", "/{0}s", "List all {0}s."),
     ("POST", "/{0}s", "Create a {0}."),

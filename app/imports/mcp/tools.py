@@ -5,25 +5,13 @@ What a server says of itself may raise the risk of a tool and never lower it. So
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from mcp.types import Tool, ToolAnnotations
+from mcp.types import Tool
 
 from app.imports.found import Found, digest_of, function
 from app.settings.imports import SourceSpec
 from router.types import Risk
 
 _RISKS = list(Risk)  # from harmless to dangerous
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What a server says that a tool does. The defaults are the protocol's."""
-
-    read_only: bool = False
-    destructive: bool = True
-    idempotent: bool = False
-    open_world: bool = True
 
 
 def found(tool: Tool, spec: SourceSpec) -> Found:
@@ -36,13 +24,6 @@ def found(tool: Tool, spec: SourceSpec) -> Found:
     return Found(
         tool.name, tool.name, function(description, schema), digest_of(said, spec.origin), (), risk(tool, spec)
     )
-
-
-def hints(annotations: ToolAnnotations | None) -> Hints:
-    """Give what is said, and the protocol's defaults for the rest."""
-    said = {} if annotations is None else annotations.model_dump(exclude_none=True)
-    named = {name.removesuffix("_hint"): value for name, value in said.items() if name.endswith("_hint")}
-    return Hints(**named)
 
 
 def risk(tool: Tool, spec: SourceSpec) -> Risk:
