@@ -104,7 +104,7 @@ BOMBS: dict[str, tuple[Callable[[], str], str]] = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_g24_a_bomb_costs_seconds_and_little_memory(name: str, tmp_path: Path) -> None:
-    """It is refused, or becomes a tool of a size that one may have, within 256 MiB; docs/reliability.md has the seconds."""
+    """It is refused, or becomes a tool of a size that one may have, within 256 MiB (and 5 s: docs/reliability.md)."""
     make, expected = BOMBS[name]
     path = tmp_path / "bomb.yaml"
     path.write_text(make(), encoding="utf-8")
