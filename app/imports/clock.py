@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import structlog
 
 from app.errors import GatewayError, RegistryError, SourceRefused
+from app.imports import reading
 from app.imports.service import Imports, Order, Report
 from app.registry.sources import Sources
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
@@ -142,7 +143,6 @@ class Synchroniser:
 
     async def _hear(self, spec: SourceSpec) -> None:
         """Make a source due whenever it tells of a change; one that never tells is left to the clock."""
-        from app.imports.mcp import client  # noqa: PLC0415 - an extra, and half a second
 
         async def changed() -> None:
             await self.imports.sources.expire(spec.name, datetime.now(UTC))
@@ -150,7 +150,7 @@ class Synchroniser:
         tells = True
         while tells:
             try:
-                tells = await client.follow(spec, self.imports.settings, changed)
+                tells = await reading.mcp_client().follow(spec, self.imports.settings, changed)
             except (SourceRefused, RegistryError) as error:
                 _log.debug("a source cannot be listened to", source=spec.name, reason=str(error))
             await asyncio.sleep(spec.interval_s or _LOOK_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from app.errors import SourceRefused
 from app.imports import shapes
@@ -38,13 +39,24 @@ async def read(spec: SourceSpec, settings: ImportSettings, document: bytes | Non
     return answer
 
 
+def mcp_client() -> Any:
+    """Give `app.imports.mcp.client`.
+
+    Raises:
+        SourceRefused: The extra is not installed.
+    """
+    try:
+        from app.imports.mcp import client  # noqa: PLC0415 - an extra, and half a second
+    except ImportError as error:
+        raise SourceRefused("MCP servers need an extra: pip install 'toolfunnel[mcp]'") from error
+    return client
+
+
 async def _read(spec: SourceSpec, settings: ImportSettings, document: bytes | None) -> Answer:
     if spec.kind is SourceKind.MCP:
         if not spec.origin:
             raise SourceRefused(f"{spec.name} was started by a command that the configuration has no more")
-        from app.imports.mcp import client  # noqa: PLC0415 - an extra, and half a second
-
-        return Answer(*await client.read(spec, settings))
+        return Answer(*await mcp_client().read(spec, settings))
     data = document if document is not None else await _data(spec, settings)
     if len(data) > settings.max_bytes:
         raise SourceRefused(f"The document is larger than imports.max_bytes, {settings.max_bytes:,} bytes")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -65,7 +67,7 @@ def test_fast_loader_reads_the_same(text: str) -> None:
     if isinstance(expected, dict):
         expected = {str(key): value for key, value in expected.items()}
     assert yaml12.fast_loader(text).get_single_data() == expected
-    parser = yaml12._PythonParser(text)
+    parser: Any = yaml12._PythonParser(text)
     events = []
     while parser.check_event():
         events.append(type(parser.get_event()))
