@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -176,9 +176,8 @@ def _spec(
 
 def _run(config: Path | None, spec: SourceSpec, *, dry_run: bool, as_json: bool) -> None:
     loaded = _load(config)
-    encoders = [] if dry_run else make_encoders(loaded)
     try:
-        report, like = _with(loaded, lambda work: _imported(work, loaded, encoders, Order(spec, dry_run=dry_run)))
+        report, like = _with(loaded, lambda work: _imported(work, loaded, Order(spec, dry_run=dry_run)))
     except InvalidRecords as error:
         lines = [f"{problem.name}: {problem.reason}" for problem in error.problems]
         raise BadRequest(
@@ -187,41 +186,47 @@ def _run(config: Path | None, spec: SourceSpec, *, dry_run: bool, as_json: bool)
     except KeyboardInterrupt:
         err.print("Stopped. A source is imported whole or not at all: nothing is left half done.")
         raise
-    finally:
-        close_all(encoders)
     if as_json:
         print_json(msgspec.to_builtins(report) | {"near_duplicates": like and like["duplicates"]})
     else:
         show.report(report)
-        if not dry_run:
-            terminal.warn_of_duplicates(like)
+        terminal.warn_of_duplicates(like)
 
 
-async def _imported(
-    work: _Work, loaded: Settings, encoders: Sequence[Encoder], order: Order
-) -> tuple[Report, Duplicates | None]:
+async def _imported(work: _Work, loaded: Settings, order: Order) -> tuple[Report, Duplicates | None]:
+    """Import; tell what came of it, and what the written tools are like. None: they are too many to compare."""
     reasons: list[str] = []
-    with terminal.progress("indexing tools") as progress:
+    encoders: list[Encoder] = []
+    try:
+        with terminal.progress("indexing tools") as progress:
 
-        async def embed(tools: list[Tool]) -> None:
-            for encoder in encoders:
-                try:
-                    await embed_missing(work.registry, encoder, tools, progress)
-                except EncoderError as error:
-                    reasons.append(str(error))
+            async def embed(tools: list[Tool]) -> None:
+                if tools:  # an encoder takes a second to load
+                    encoders.extend(make_encoders(loaded))
+                for encoder in encoders:
+                    try:
+                        await embed_missing(work.registry, encoder, tools, progress)
+                    except EncoderError as error:
+                        reasons.append(str(error))
 
-        report = await work.run(order, embed)
-    if reasons:
-        err.print(f"Words find the tools until the server has embedded them: {'; '.join(reasons)}", markup=False)
-    if order.dry_run:
-        return report, None
+            report = await work.run(order, embed)
+        if reasons:
+            err.print(f"Words find the tools until the server has embedded them: {'; '.join(reasons)}", markup=False)
+        return report, await _like(work, loaded, report, encoders)
+    finally:
+        close_all(encoders)
+
+
+async def _like(work: _Work, loaded: Settings, report: Report, encoders: list[Encoder]) -> Duplicates | None:
+    if not encoders:
+        return {"duplicates": [], "total": 0}
     stored = await learned(work.registry, encoders[0])
     written = {*report.new, *(one.name for one in report.changed)}
     rows = [row for row, tool in enumerate(stored.tools) if tool.name in written]
     try:
-        return report, duplicates.among(stored, rows, loaded.safety.duplicate_similarity, duplicates.TOLD)
+        return duplicates.among(stored, rows, loaded.safety.duplicate_similarity, duplicates.TOLD)
     except BadRequest:
-        return report, None
+        return None
 
 
 class _Work(Imports):

@@ -36,13 +36,15 @@ def test_a_changed_definition_is_shown_and_approved(place: Place, server: McpSer
 
 
 def test_what_cannot_be_taken_is_told_and_skipped(place: Place) -> None:
-    """Every reason with its tool, and nothing is imported; `--skip` imports the others and says what it left out."""
+    """Every reason with its tool, and nothing is imported; `--skip` takes the others and says what it leaves out."""
     place.write("api.yaml", HIDDEN)
     refused = place.run("import", "openapi", "api.yaml", "--source", "api")
     assert (refused.code, place.count("tools")) == (1, 0)
     assert refused.err.startswith("api__b: tool: text that people do not see")
-    skipped = place.run("import", "openapi", "api.yaml", "--source", "api", "--skip")
-    assert skipped.out.startswith("api: 1 new, 0 changed, 0 gone, 0 unchanged\nrefused: GET /b: tool: text that")
+    skipped = place.run("import", "openapi", "api.yaml", "--source", "api", "--skip", "--dry-run")
+    assert skipped.out.startswith(
+        "api: would be: 1 new, 0 changed, 0 gone, 0 unchanged\n+ api__a\nrefused: GET /b: tool: text"
+    )
 
 
 @pytest.mark.parametrize(
