@@ -107,8 +107,8 @@ class Synchroniser:
                 self._listen(specs)
                 for spec in specs.values():
                     await self._if_due(spec)
-            except RegistryError as error:
-                _log.warning("sources could not be looked at", reason=str(error))
+            except RegistryError as error:  # the catalogue's own follower warns of it
+                _log.debug("sources could not be looked at", reason=str(error))
             except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
                 _log.exception("sources could not be synchronised")
 
