@@ -28,6 +28,7 @@ from app.encoders.readers import load as load_readers
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
+from app.imports import commands as imports
 from app.registry.commands import backup, restore
 from app.registry.keys import KeyStore, named
 from app.registry.learn import learned
@@ -60,6 +61,9 @@ app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(encoder, name="encoder")
 app.add_typer(keys, name="keys")
+app.add_typer(imports.imports, name="import")
+app.add_typer(imports.sources, name="sources")
+tools.command("approve")(imports.approve_tools)
 
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

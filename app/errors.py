@@ -11,6 +11,7 @@ GatewayError
 ├── RequestTimeout          the request did not come in time
 ├── TooManyConnections      more clients than can be served at once
 ├── InvalidRecords          entries of a catalogue that cannot be taken, each with its reason
+├── SourceRefused           where tools are to be imported from cannot be read
 ├── Overloaded              more requests at once than the gateway takes
 ├── Stopping                the gateway ends before this request was answered
 ├── RefusedConfiguration    a new configuration that cannot be used; the old one stays
@@ -105,6 +106,10 @@ class InvalidRecords(GatewayError):
         self.problems = tuple(problems)
 
 
+class SourceRefused(GatewayError):
+    """Where tools are to be imported from cannot be read, or says more than it may. Nothing was changed."""
+
+
 class Overloaded(GatewayError):
     """More requests at once than the gateway takes."""
 
@@ -187,6 +192,7 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     RequestTimeout: Answer(408, "invalid_request_error", "request_timeout"),
     TooManyConnections: Answer(503, "api_error", "too_many_connections"),
     InvalidRecords: Answer(422, "invalid_request_error", "invalid_records"),
+    SourceRefused: Answer(422, "invalid_request_error", "source_refused", retry=False),
     Overloaded: Answer(503, "api_error", "overloaded"),
     Stopping: Answer(503, "api_error", "shutting_down"),
     RefusedConfiguration: Answer(400, "invalid_request_error", "invalid_configuration", retry=False),

@@ -40,9 +40,12 @@ from app.errors import (
 from app.gateway import endpoints as gateway
 from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
+from app.imports import endpoints as imports
+from app.imports.clock import Synchroniser
 from app.registry.keys import KeyStore
 from app.registry.shelf import MemoryShelf, Shelf
 from app.registry.snapshot import Snapshots
+from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.reload import Reload
 from app.routing import Options, Routing
@@ -75,6 +78,7 @@ class State(TypedDict):
     telemetry: Telemetry
     reload: Reload
     keys: Following
+    imports: Synchroniser
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -100,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.include_router(admin.admin)
     app.include_router(admin_keys.keys)
+    app.include_router(imports.imports)
     app.include_router(admin.probes)
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
@@ -156,12 +161,22 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         service = AdminService(settings, registry, snapshots, routing, telemetry)
         watching = [asyncio.create_task(telemetry.watch(lambda: gateway.upstream.pool))]
         closing.push_async_callback(_ended, watching)
-        reload = Reload(gateway, service)
+        importing = Synchroniser(Sources(registry), settings.imports, service.show)
+        closing.push_async_callback(importing.stop)
+        await importing.start()
+        reload = Reload(gateway, service, importing)
         closing.push_async_callback(reload.close)
         gc.collect()
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
         _log.info("ready to serve", tools=len(snapshots.catalog), provider=origin(settings.upstream.base_url) or "none")
-        yield {"gateway": gateway, "admin": service, "telemetry": telemetry, "reload": reload, "keys": keys}
+        yield {
+            "gateway": gateway,
+            "admin": service,
+            "telemetry": telemetry,
+            "reload": reload,
+            "keys": keys,
+            "imports": importing,
+        }
 
 
 async def _shelves(

@@ -14,6 +14,7 @@ from app.admin.service import AdminService
 from app.errors import ConfigurationError, RefusedConfiguration
 from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
+from app.imports.clock import Synchroniser
 from app.settings import Settings, load
 from app.settings.change import Change, compare
 from app.settings.secret import secrets_of
@@ -30,9 +31,10 @@ class Reload:
 
     spread: Callable[[], None] | None = None
 
-    def __init__(self, gateway: Gateway, admin: AdminService) -> None:
+    def __init__(self, gateway: Gateway, admin: AdminService, imports: Synchroniser) -> None:
         self._gateway = gateway
         self._admin = admin
+        self._imports = imports
         self._retiring: set[asyncio.Task[None]] = set()
         self._one_by_one = asyncio.Lock()
 
@@ -79,6 +81,7 @@ class Reload:
         configure_logging(new.log, {*secrets_of(old), *secrets_of(new)})  # requests under way hold the old ones
         gateway.settings, gateway.routing = new, gateway.routing.under(new)
         self._admin.follow(new, gateway.routing)
+        self._imports.follow(new.imports)
         if new.upstream != old.upstream:
             retired, gateway.upstream = gateway.upstream, Upstream(new.upstream)
             task = asyncio.create_task(_retire(retired))

@@ -24,6 +24,21 @@ def load(data: bytes) -> Any:
     return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
+class _PythonParser(yaml.reader.Reader, yaml.scanner.Scanner, yaml.parser.Parser):
+    def __init__(self, text: str) -> None:
+        yaml.reader.Reader.__init__(self, text)
+        yaml.scanner.Scanner.__init__(self)
+        yaml.parser.Parser.__init__(self)
+
+
+_PARSER: Any = getattr(getattr(yaml, "cyaml", None), "CParser", _PythonParser)  # not every build has libyaml
+
+
+def fast_loader(text: str) -> Any:
+    """Give a loader by libyaml where PyYAML has it: ten times as fast. All keys are texts, as in JSON."""
+    return _FastLoader(text)
+
+
 class _Loader(yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - filled below, as PyYAML does it
 
@@ -36,7 +51,7 @@ class _Loader(yaml.SafeLoader):
                     problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
                 )
             seen.add(key.value)
-        return super().construct_mapping(node, deep)
+        return yaml.constructor.SafeConstructor.construct_mapping(self, node, deep)
 
     def construct_decimal(self, node: yaml.ScalarNode) -> int:
         """Read digits as a decimal number, whatever the first is."""
@@ -52,3 +67,20 @@ for _kind, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(_TAG + _kind, re.compile(f"^(?:{_pattern})$"), _first)
 _Loader.add_constructor(f"{_TAG}int", _Loader.construct_decimal)
+
+
+class _FastLoader(yaml.composer.Composer, _PARSER, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):  # type: ignore[misc]
+    """Parses by libyaml. What puts the parts together is Python's: libyaml's crashes where they are nested deeply."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+    yaml_constructors = _Loader.yaml_constructors
+    construct_decimal = _Loader.construct_decimal
+
+    def __init__(self, text: str) -> None:
+        _PARSER.__init__(self, text)
+        yaml.composer.Composer.__init__(self)
+        yaml.constructor.SafeConstructor.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        return {str(key): value for key, value in _Loader.construct_mapping(self, node, deep).items()}

@@ -72,7 +72,7 @@ class AdminService:
         if tool.name != name:
             raise Conflict(f"The path says {name!r}, the tool object says {tool.name!r}; they must be the same.")
         result = await self._registry.put([tool])
-        await self._show()
+        await self.show()
         return tool, bool(result.created), await self._like([name])
 
     async def put_many(self, body: bytes) -> tuple[PutResult, list[Duplicate] | None]:
@@ -84,7 +84,7 @@ class AdminService:
         """
         tools = await asyncio.to_thread(lambda: records.read_all(records.split(body)))
         result = await self._registry.put(tools)
-        await self._show()
+        await self.show()
         return result, await self._like([*result.created, *result.updated])
 
     async def duplicates(self, source: str | None, threshold: float | None, limit: int) -> Duplicates:
@@ -119,7 +119,7 @@ class AdminService:
             tool = await self._registry.change(name, lambda tool: records.changed(tool, body))
         except records.InvalidEntry as error:
             raise BadRequest(f"The change cannot be applied: {error}") from error
-        await self._show()
+        await self.show()
         return tool
 
     async def delete(self, name: str) -> None:
@@ -130,7 +130,7 @@ class AdminService:
         """
         if not await self._registry.delete(name):
             raise _no_tool(name)
-        await self._show()
+        await self.show()
 
     async def find(self, wanted: Filter) -> list[Tool]:
         """List tools by name."""
@@ -178,7 +178,7 @@ class AdminService:
         threshold = self.settings.safety.duplicate_similarity
         return await asyncio.to_thread(duplicates.of_written, self._snapshots.catalog, names, threshold)
 
-    async def _show(self) -> None:
+    async def show(self) -> None:
         """Make a stored change visible to the next request.
 
         Raises:

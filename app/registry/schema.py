@@ -125,3 +125,33 @@ keys_state = Table(
     Column("token", String(32), nullable=False),
     CheckConstraint("id = 1", name="single_row"),
 )
+
+# Where tools are imported from. `spec` is what was asked for (JSON, no secrets); `due_at` is when it is asked again.
+sources = Table(
+    "sources",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+    Column("synced_at", DateTime(timezone=True), nullable=True),
+    Column("due_at", DateTime(timezone=True), nullable=True),
+    Column("error", Text, nullable=True),
+)
+
+# Where each imported tool is from. `digest` is of the definition that was taken last, as the source wrote it; `base` is
+# the record made of it; `pending` is what the source says now and nobody has approved (JSON), null where that is the
+# same.
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("tool", Text, primary_key=True),
+    Column("source", Text, nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("imported_at", DateTime(timezone=True), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("base", Text, nullable=False),
+    Column("pending", Text, nullable=True),
+)

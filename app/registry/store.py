@@ -212,15 +212,7 @@ class Registry:
         """
         fresh = await asyncio.to_thread(rows.fresh, tools)
         async with self._changing() as connection:
-            known = await _digests(connection, list(fresh))
-            created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
-            if created or updated:
-                stamp = {"revision": await raise_generation(connection)}
-            for names in _chunks(created):
-                await connection.execute(insert(schema.tools), [fresh[name] | stamp for name in names])
-            for names in _chunks(updated):
-                await _update(connection, [fresh[name] | stamp for name in names])
-        return PutResult(tuple(created), tuple(updated), tuple(unchanged))
+            return await put_in(connection, fresh)
 
     @_to_its_end
     async def change(self, name: str, edit: Callable[[Tool], Tool]) -> Tool:
@@ -247,10 +239,7 @@ class Registry:
     async def delete(self, name: str) -> bool:
         """Remove a tool; tell whether there was one."""
         async with self._changing() as connection:
-            removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
-            if removed.rowcount:
-                await raise_generation(connection, removed=name)
-        return removed.rowcount > 0
+            return await remove_in(connection, name)
 
     @_to_its_end
     async def vectors(self, encoder: str, digests: Collection[str]) -> dict[str, Vectors]:
@@ -335,6 +324,27 @@ class Registry:
                 yield connection
 
     reading, changing = _reading, _changing  # for the stores of other tables
+
+
+async def put_in(connection: AsyncConnection, fresh: Mapping[str, rows.Row]) -> PutResult:
+    """Create or update tools of `rows.fresh` in a transaction that writes."""
+    known = await _digests(connection, list(fresh))
+    created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
+    if created or updated:
+        stamp = {"revision": await raise_generation(connection)}
+    for names in _chunks(created):
+        await connection.execute(insert(schema.tools), [fresh[name] | stamp for name in names])
+    for names in _chunks(updated):
+        await _update(connection, [fresh[name] | stamp for name in names])
+    return PutResult(tuple(created), tuple(updated), tuple(unchanged))
+
+
+async def remove_in(connection: AsyncConnection, name: str) -> bool:
+    """Remove a tool in a transaction that writes; tell whether there was one."""
+    removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
+    if removed.rowcount:
+        await raise_generation(connection, removed=name)
+    return removed.rowcount > 0
 
 
 def _one(name: str) -> Select[*tuple[Any, ...]]:

@@ -19,6 +19,7 @@ from app.errors import ConfigurationError
 from app.settings.callers import CallerSettings as CallerSettings
 from app.settings.callers import LimitSettings as LimitSettings
 from app.settings.encoders import EmbeddedSpec, EncoderSpecs
+from app.settings.imports import ImportSettings
 from app.settings.registry import RegistrySettings as RegistrySettings
 from app.settings.secret import Secret
 from app.settings.section import Section as _Section
@@ -178,6 +179,7 @@ class Settings(BaseSettings):
         description="Where vectors are searched. memory: in every process. pgvector: in the registry's PostgreSQL, so "
         "that processes hold none.",
     )
+    imports: ImportSettings = ImportSettings()
     log: LogSettings = LogSettings()
     trace: TraceSettings = TraceSettings()
 

@@ -10,7 +10,7 @@ from app.errors import ConfigurationError
 from app.settings import Settings
 
 # Everything else needs a restart: what a process opens, loads or starts once.
-CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "log"})
+CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "imports", "log"})
 CHANGEABLE_KEYS = {
     "server": frozenset({"max_body_bytes", "max_requests"}),
     "limits": frozenset({"default"}),

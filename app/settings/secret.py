@@ -45,6 +45,6 @@ def secrets_of(value: object) -> Iterator[str]:
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from secrets_of(getattr(value, name))
-    elif isinstance(value, tuple):
-        for inner in value:
+    elif isinstance(value, tuple | dict):
+        for inner in value.values() if isinstance(value, dict) else value:
             yield from secrets_of(inner)

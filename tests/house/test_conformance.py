@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CASE = re.compile(r"(?<=_)[cesp]\d\d(?=_)")
-ROW = re.compile(r"^\| ([CESP]\d\d) \| (.+) \| (.+) \| (\w+) \|$", re.MULTILINE)
-EVERY_CASE = [f"{kind}{n:02}" for kind, last in (("C", 38), ("S", 9), ("E", 8), ("P", 12)) for n in range(1, last + 1)]
+CASE = re.compile(r"(?<=_)(?:[cspm]\d|e0)\d(?=_)")
+ROW = re.compile(r"^\| ([CESPM]\d\d) \| (.+) \| (.+) \| (\w+) \|$", re.MULTILINE)
+KINDS = (("C", 38), ("S", 9), ("E", 8), ("P", 12), ("M", 9))
+EVERY_CASE = [f"{kind}{n:02}" for kind, last in KINDS for n in range(1, last + 1)]
 ROWS = {
     case: (re.findall(r"`(test_\w+)`", listed), state)
     for case, _, listed, state in ROW.findall((ROOT / "docs" / "conformance.md").read_text(encoding="utf-8"))
@@ -17,8 +18,8 @@ ROWS = {
 
 
 def names() -> list[str]:
-    """Give the names of all gateway tests."""
-    paths = (path for folder in ("gateway", "edge") for path in (ROOT / "tests" / folder).glob("test_*.py"))
+    """Give the names of all tests of these cases."""
+    paths = (path for folder in ("gateway", "edge", "imports") for path in (ROOT / "tests" / folder).glob("test_*.py"))
     sources = (path.read_text(encoding="utf-8") for path in paths)
     nodes = (node for source in sources for node in ast.parse(source).body)
     return [

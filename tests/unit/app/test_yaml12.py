@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -54,3 +56,25 @@ def test_object_of_python_is_refused() -> None:
     """A file cannot make objects."""
     with pytest.raises(yaml.YAMLError):
         yaml12.load(b"!!python/object/apply:os.getcwd []")
+
+
+@pytest.mark.parametrize(
+    "text", ["{a: no, 1: 010, b: [x, ~, 1.5]}", "a: &a {k: v}\nb: {<<: *a}\n", "- 'é'\n- \"\\u65e5\""]
+)
+def test_fast_loader_reads_the_same(text: str) -> None:
+    """libyaml's parser and Python's give what `load` gives, with texts as keys."""
+    expected = yaml12.load(text.encode())
+    if isinstance(expected, dict):
+        expected = {str(key): value for key, value in expected.items()}
+    assert yaml12.fast_loader(text).get_single_data() == expected
+    parser: Any = yaml12._PythonParser(text)
+    events = []
+    while parser.check_event():
+        events.append(type(parser.get_event()))
+    assert events == [type(event) for event in yaml.parse(text)]
+
+
+def test_fast_loader_refuses_a_key_that_stands_twice() -> None:
+    """As `load` does."""
+    with pytest.raises(yaml.YAMLError, match="stands there twice"):
+        yaml12.fast_loader("{a: 1, a: 2}").get_single_data()

@@ -1,0 +1,129 @@
+"""What a source may make us read. What is beyond is refused whole, with a sentence that says which bound it is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import yaml
+
+from app import yaml12
+from app.errors import SourceRefused
+
+MOST_DEPTH = 100
+# Signs that values stand between: a bound of how many there are, known before any is made.
+_JSON_SIGNS, _MOST_IN_JSON = b",[{", 1_000_000  # a hundred bytes each
+_YAML_SIGNS, _MOST_IN_YAML = b",[{:\n", 200_000  # four times as much, and 20 µs
+MOST_NODES = 2_000_000  # values of a document, its aliases followed
+
+
+def parsed(data: bytes, what: str) -> Any:
+    """Read a document, JSON or YAML 1.2, into plain values.
+
+    Raises:
+        SourceRefused: It is neither, nested too deeply, or says too much by repeating itself.
+    """
+    if _count(data, _JSON_SIGNS) > _MOST_IN_JSON:
+        raise SourceRefused(f"{what} has more than {_MOST_IN_JSON:,} values")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SourceRefused(f"{what} is not UTF-8 text") from error
+    try:
+        value = json.loads(text) if text.lstrip()[:1] in "{[" else _yaml(text)
+    except json.JSONDecodeError as error:
+        value = _yaml_after(text, what, f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}")
+    except RecursionError as error:
+        raise SourceRefused(f"{what} is nested too deeply") from error
+    except yaml.YAMLError as error:
+        raise SourceRefused(f"{what} is neither JSON nor YAML: {_first_line(error)}") from error
+    except ValueError as error:  # a number of thousands of digits
+        raise SourceRefused(f"{what} cannot be read: {error}") from error
+    _check_depth(value, what)
+    return value
+
+
+def _count(data: bytes, signs: bytes) -> int:
+    return sum(data.count(sign) for sign in signs)
+
+
+def _yaml_after(text: str, what: str, reason: str) -> Any:
+    """Read YAML that begins like JSON; where it is none, the reason is that of JSON."""
+    try:
+        return _yaml(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SourceRefused(f"{what}: {reason}") from error
+
+
+def _yaml(text: str) -> Any:
+    if _count(text.encode(), _YAML_SIGNS) > _MOST_IN_YAML:
+        raise SourceRefused(f"YAML of more than {_MOST_IN_YAML:,} values takes too long to read; write it as JSON")
+    loader = yaml12.fast_loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _weigh(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _weigh(root: yaml.Node) -> None:
+    """Refuse a document that grows when its aliases are followed: aliases of aliases, and one that holds itself."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+    waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
+    while waiting:
+        node, done = waiting.pop()
+        children = _children(node)
+        if done:
+            open_nodes.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
+            if sizes[id(node)] > MOST_NODES:
+                raise SourceRefused(f"The YAML says more than {MOST_NODES:,} values when its aliases are followed")
+        elif id(node) in open_nodes:
+            raise SourceRefused("The YAML has an alias that holds itself")
+        elif id(node) not in sizes:
+            open_nodes.add(id(node))
+            waiting.append((node, True))
+            waiting += [(child, False) for child in children]
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _check_depth(value: object, what: str) -> None:
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return
+        if len(level) > MOST_NODES:
+            raise SourceRefused(f"{what} has more than {MOST_NODES:,} values")
+    raise SourceRefused(f"{what} is nested more than {MOST_DEPTH} levels deep")
+
+
+def _inside(value: object) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _first_line(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return place + (getattr(error, "problem", None) or str(error).splitlines()[0])
+
+
+def words(value: object) -> str:
+    """Give a text, and nothing for anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """Give a mapping, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}

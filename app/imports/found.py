@@ -1,0 +1,62 @@
+"""What a source says about one tool, before it has a name in the catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from router.types import Risk
+
+MOST_CHARACTERS = 1_024  # of a description; providers refuse longer ones
+
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A tool of a source.
+
+    `original` names it there, `wish` is the name it should have here. `tool` is an OpenAI tool object without a name.
+    `digest` is of everything the source says about it: another digest is another definition.
+    """
+
+    original: str
+    wish: str
+    tool: JSON
+    digest: str
+    tags: tuple[str, ...] = ()
+    risk: Risk = Risk.READ
+    extra: JSON | None = None  # further fields of a record
+
+    def record(self, name: str, source: str) -> bytes:
+        """Give the record of this tool under a name."""
+        kind = self.tool["type"]
+        named = self.tool | {kind: {"name": name} | self.tool[kind]}
+        fields = {"tool": named, "tags": list(self.tags), "risk": self.risk.value} | (self.extra or {})
+        return json.dumps(fields | {"source": source}, ensure_ascii=False, sort_keys=False).encode()
+
+
+def function(description: str, parameters: JSON | None) -> JSON:
+    """Give a function tool without a name."""
+    body: JSON = {"description": shortened(description, MOST_CHARACTERS)} if description else {}
+    if parameters is not None:
+        body["parameters"] = parameters
+    return {"type": "function", "function": body}
+
+
+def digest_of(*said: object) -> str:
+    """Give the digest of JSON values; the order of keys does not count."""
+    text = json.dumps(said, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut a text that is too long, between two words."""
+    text = text.strip()
+    if len(text) <= most:
+        return text
+    cut = text[: most - 1]
+    return re.sub(r"\s+\S*\Z", "", cut) + "…" if re.search(r"\s", cut[most // 2 :]) else cut + "…"

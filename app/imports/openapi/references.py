@@ -1,0 +1,46 @@
+"""`$ref` within one document. What leads out of it, nowhere, or in a circle counts as nothing."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from app.imports.bounds import mapping
+from app.imports.found import JSON
+
+_MOST_STEPS = 20
+
+
+def resolved(document: JSON, value: object) -> tuple[JSON, tuple[str, ...]]:
+    """Follow `$ref` until it is none; give what is there, and the references that led to it.
+
+    What stands beside a reference (3.1) wins over what it leads to.
+    """
+    found = mapping(value)
+    path: list[str] = []
+    beside: list[JSON] = []
+    while isinstance(found.get("$ref"), str):
+        reference = found["$ref"]
+        if reference in path or len(path) == _MOST_STEPS:
+            return {}, tuple(path)
+        path.append(reference)
+        beside.append({key: inner for key, inner in found.items() if key != "$ref"})
+        found = mapping(_at(document, reference))
+    for extra in reversed(beside):
+        found = found | extra
+    return found, tuple(path)
+
+
+def _at(document: JSON, reference: str) -> object:
+    """Look a JSON pointer up. Source: RFC 6901, section 6."""
+    if not reference.startswith("#"):
+        return None
+    found: object = document
+    for part in reference[1:].split("/")[1:]:
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, dict):
+            found = found.get(key)
+        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        else:
+            return None
+    return found

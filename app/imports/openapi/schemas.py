@@ -1,0 +1,195 @@
+"""Schema objects of OpenAPI -> JSON Schema 2020-12 that stands by itself.
+
+References are written out: some providers refuse `$ref`. Where a schema would be written out within itself, or
+becomes too long, its inside is left open. What is not a keyword, or has not its form, is left out, so that a sloppy
+document still gives a valid schema.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from app.imports.bounds import mapping, words
+from app.imports.found import JSON, shortened
+from app.imports.openapi.references import resolved
+
+_MOST_SCHEMAS = 300  # in what is written out for one body or parameter
+_MOST_BYTES = 16_384  # of it: some 4,000 tokens
+_DEPTHS = (8, 5, 3, 2, 1)  # levels that are tried until it is short enough
+_MOST_CHARACTERS = 500  # of a description within a schema
+_MOST_VALUES = 100  # of an enum
+
+_TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
+_NUMBERS = ("minimum", "maximum", "multipleOf")
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+_UNIONS = ("allOf", "anyOf", "oneOf")
+
+
+class _TooLong(Exception):
+    """More schemas than one tool should have."""
+
+
+class Schemas:
+    """Writes out the schemas of one document."""
+
+    def __init__(self, document: JSON) -> None:
+        self._document = document
+        self._parts = 0  # that were put together for one schema
+
+    def written(self, schema: object) -> JSON:
+        """Give a schema that stands by itself."""
+        for depth in _DEPTHS:
+            try:
+                whole = _Writer(self._document).write(schema, depth, ())
+            except _TooLong:
+                continue
+            if len(json.dumps(whole)) <= _MOST_BYTES:
+                return whole
+        return _open(resolved(self._document, schema)[0])
+
+    def flat(self, schema: object) -> JSON:
+        """Give a schema as one level: references followed, the parts of `allOf` put together."""
+        self._parts = 0
+        return self._flat(schema, ())
+
+    def _flat(self, schema: object, above: tuple[str, ...]) -> JSON:
+        found, path = resolved(self._document, schema)
+        self._parts += 1
+        if set(path) & set(above) or self._parts > _MOST_SCHEMAS:
+            return {}
+        parts = found.get("allOf")
+        if not isinstance(parts, list):
+            return found
+        whole: JSON = {key: value for key, value in found.items() if key != "allOf"}
+        for part in parts:
+            inner = self._flat(part, (*above, *path))
+            properties = mapping(inner.get("properties")) | mapping(whole.get("properties"))
+            needed = [*_names(inner.get("required")), *_names(whole.get("required"))]
+            whole = inner | whole
+            whole |= {"properties": properties} if properties else {}
+            whole |= {"required": list(dict.fromkeys(needed))} if needed else {}
+        return whole
+
+
+class _Writer:
+    def __init__(self, document: JSON) -> None:
+        self._document = document
+        self._written = 0
+
+    def write(self, schema: object, depth: int, above: tuple[str, ...]) -> JSON:
+        if schema is False:
+            return {"not": {}}
+        found, path = resolved(self._document, schema)
+        self._written += 1
+        if self._written > _MOST_SCHEMAS:
+            raise _TooLong
+        if set(path) & set(above) or depth == 0:
+            return _open(found)
+
+        def inside(value: object) -> JSON:
+            return self.write(value, depth - 1, (*above, *path))
+
+        return _plain(found) | _structure(found, inside)
+
+
+def _plain(found: JSON) -> JSON:
+    """Give the keywords that hold no schema."""
+    result: JSON = {}
+    if types := _types(found):
+        result["type"] = types[0] if len(types) == 1 else types
+    if description := shortened(words(found.get("description")), _MOST_CHARACTERS):
+        result["description"] = description
+    values = found.get("enum")
+    if isinstance(values, list) and values:
+        unique = {repr(value): value for value in values[:_MOST_VALUES]}
+        if len(values) <= _MOST_VALUES:
+            result["enum"] = [*unique.values(), *([None] if _nullable(found) and None not in values else [])]
+    result |= {key: found[key] for key in ("const", "default") if key in found}
+    result |= {key: found[key] for key in ("format",) if words(found.get(key))}
+    result |= {
+        key: found[key] for key in _NUMBERS if _is_number(found.get(key)) and (key != "multipleOf" or found[key] > 0)
+    }
+    result |= {key: found[key] for key in _COUNTS if _is_count(found.get(key))}
+    if found.get("uniqueItems") is True:
+        result["uniqueItems"] = True
+    return result | _exclusive(found, result)
+
+
+def _structure(found: JSON, inside: Callable[[object], JSON]) -> JSON:
+    """Give the keywords that hold schemas."""
+    result: JSON = {}
+    properties = {str(name): value for name, value in mapping(found.get("properties")).items() if not _read_only(value)}
+    if properties:
+        result["properties"] = {name: inside(value) for name, value in properties.items()}
+        needed = [name for name in _names(found.get("required")) if name in properties]
+        result |= {"required": needed} if needed else {}
+    elif "object" in _types(found):
+        result["properties"] = {}  # some providers refuse an object without it
+    if "items" in found or "array" in _types(found):
+        items = found.get("items")
+        result["items"] = {} if isinstance(items, list) else inside(items)
+    extra = found.get("additionalProperties")
+    if extra is False or (isinstance(extra, dict) and extra):
+        result["additionalProperties"] = extra and inside(extra)
+    for union in _UNIONS:
+        members = found.get(union)
+        if isinstance(members, list) and members:
+            result[union] = [inside(member) for member in members]
+    return result
+
+
+def _open(found: JSON) -> JSON:
+    """Give a schema without its inside."""
+    result = {key: value for key, value in _plain(found).items() if key in ("type", "description", "enum")}
+    if result.get("type") == "object":
+        result["properties"] = {}
+    if result.get("type") == "array":
+        result["items"] = {}
+    return result
+
+
+def _types(found: JSON) -> list[str]:
+    given = found.get("type")
+    types = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    types = ["string" if one == "file" else one for one in types]  # Swagger 2
+    known = [one for one in dict.fromkeys(filter(_is_text, types)) if one in _TYPES]
+    if not known and "properties" in found:
+        known = ["object"]
+    return [*known, "null"] if known and _nullable(found) and "null" not in known else known
+
+
+def _nullable(found: JSON) -> bool:
+    return found.get("nullable") is True
+
+
+def _exclusive(found: JSON, plain: JSON) -> JSON:
+    """Give exclusive bounds as numbers; 3.0 and Swagger 2 have them as marks on the others."""
+    result: JSON = {}
+    for key, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        value = found.get(key)
+        if value is True and bound in plain:
+            result[key] = plain.pop(bound)
+        elif _is_number(value):
+            result[key] = value
+    return result
+
+
+def _names(value: object) -> list[str]:
+    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+
+
+def _read_only(schema: object) -> bool:
+    return mapping(schema).get("readOnly") is True
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

@@ -1,0 +1,163 @@
+"""Imports in words, for the admin API's OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from app.admin.schemas import request_body
+from app.settings.imports import SourceSpec
+
+
+class ChangedTool(BaseModel):
+    """A tool whose definition is another one."""
+
+    name: str
+    fields: list[str] = Field(description="description, parameters, risk, tags; none: something else of it.")
+
+
+class RefusedTool(BaseModel):
+    """A tool that cannot be taken."""
+
+    original: str = Field(description="Its name at the source.")
+    reason: str
+
+
+class ImportReport(BaseModel):
+    """What an import changed, or with dry_run would change."""
+
+    source: str
+    dry_run: bool
+    new: list[str]
+    changed: list[ChangedTool]
+    gone: list[str] = Field(description="Removed: the source has them no more.")
+    unchanged: list[str]
+    held: list[str] = Field(description="Of the new and changed: those that wait for approval and are not offered.")
+    waiting: list[str] = Field(description="Held back at an earlier import, and not approved yet.")
+    refused: list[RefusedTool] = Field(description="Left out; only with skip.")
+
+
+class Running(BaseModel):
+    """What is being done to a source by this process."""
+
+    step: str = Field(description="reading, comparing or writing.")
+    tools: int
+
+
+class SourceSchema(BaseModel):
+    """Where tools are imported from."""
+
+    name: str
+    kind: str
+    origin: str = Field(description="Its URL, file or command; empty for a document that was handed over.")
+    tools: int
+    waiting: int = Field(description="Those of them that wait for approval.")
+    synced_at: datetime | None
+    due_at: datetime | None = Field(description="When it is synchronised again.")
+    error: str | None = Field(description="Why the last try failed; null: it did not.")
+    running: Running | None
+
+
+class SourceList(BaseModel):
+    """All sources."""
+
+    sources: list[SourceSchema]
+
+
+class Approval(BaseModel):
+    """What waits for approval."""
+
+    name: str
+    source: str
+    approved: dict[str, Any] | None = Field(description="The tool object that was approved; null: it is new.")
+    now: dict[str, Any] = Field(description="The tool object that the source has now.")
+
+
+class ApprovalList(BaseModel):
+    """All that waits for approval."""
+
+    waiting: list[Approval]
+
+
+class Approved(BaseModel):
+    """The names of the tools that were approved."""
+
+    approved: list[str]
+
+
+class Removed(BaseModel):
+    """The names of the tools that were removed."""
+
+    removed: list[str]
+
+
+class ProvenanceSchema(BaseModel):
+    """Where a tool was imported from."""
+
+    tool: str
+    source: str
+    kind: str
+    origin: str
+    original: str = Field(description="Its name there; for an API method and path.")
+    imported_at: datetime
+    digest: str | None = Field(description="SHA-256 of the definition that was taken last; null: none was approved.")
+    waiting: bool = Field(description="Whether the source has another one now, which waits for approval.")
+
+
+def _import() -> dict[str, Any]:
+    schema = SourceSpec.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.get("$defs", {})
+    fields = {
+        name: field
+        for name, field in schema["properties"].items()
+        if name not in ("file", "command", "env", "token", "headers")
+    }
+    for name in ("kind", "risk"):
+        fields[name] = {"enum": _values(definitions, fields[name]), "description": fields[name]["description"]}
+    fields["risks"] = {"type": "object", "description": fields["risks"]["description"]}
+    fields["document"] = {"description": "The document itself, as JSON or as a text of JSON or YAML, instead of a url."}
+    fields["dry_run"] = {
+        "type": "boolean",
+        "default": False,
+        "description": "Change nothing, and say what would change.",
+    }
+    return {
+        "title": "Import",
+        "type": "object",
+        "properties": fields,
+        "required": ["name", "kind"],
+        "additionalProperties": False,
+    }
+
+
+def _values(definitions: dict[str, Any], field: dict[str, Any]) -> list[str]:
+    """Give the values of an enum that a field refers to."""
+    options = field.get("anyOf", [field])
+    named = [option["$ref"].rsplit("/", 1)[1] for option in options if "$ref" in option]
+    return [value for name in named for value in definitions[name]["enum"]]
+
+
+IMPORT = request_body(_import())
+SYNC = {
+    "requestBody": {
+        "required": False,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "dry_run": {"type": "boolean", "default": False},
+                        "approve": {
+                            "type": "boolean",
+                            "default": False,
+                            "description": "Take changed definitions without holding them back.",
+                        },
+                    },
+                    "additionalProperties": False,
+                }
+            }
+        },
+    }
+}

@@ -1,0 +1,205 @@
+"""Imports a source: read it, check it, compare it, write what is different. All or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from app.admin import records
+from app.errors import Conflict, InvalidRecords, NotFound, Problem, SourceRefused
+from app.imports import reading
+from app.imports.found import Found
+from app.imports.names import assign
+from app.imports.plan import Hold, Offer, Origin, Plan, approved, plan
+from app.registry.sources import Exchange, Known, Source, Sources
+from app.settings.imports import ImportSettings, SourceKind, SourceSpec
+from router.types import Tool
+
+Ready = Callable[[list[Tool]], Awaitable[None]]
+Step = Callable[[str, int], None]
+
+
+class Changed(msgspec.Struct):
+    """A tool whose definition is another one, and in what."""
+
+    name: str
+    fields: tuple[str, ...]
+
+
+class Refused(msgspec.Struct):
+    """A tool that cannot be taken: its name at the source, and why."""
+
+    original: str
+    reason: str
+
+
+class Report(msgspec.Struct):
+    """What an import changed, or would change. `held` are new or changed and wait for approval, as do `waiting`."""
+
+    source: str
+    dry_run: bool
+    new: tuple[str, ...]
+    changed: tuple[Changed, ...]
+    gone: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    held: tuple[str, ...]
+    waiting: tuple[str, ...]
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for. `attended`: an operator asks, and sees what comes of it."""
+
+    spec: SourceSpec
+    document: bytes | None = None
+    dry_run: bool = False
+    attended: bool = True
+
+
+class Imports:
+    """Imports sources into a registry."""
+
+    def __init__(self, sources: Sources, settings: ImportSettings) -> None:
+        self.sources = sources
+        self.settings = settings
+
+    async def run(self, order: Order, ready: Ready | None = None, step: Step = lambda _, __: None) -> Report:
+        """Import a source. `ready` is awaited with the tools to be written, before they are.
+
+        Raises:
+            SourceRefused: It cannot be read, or has no tools at all.
+            InvalidRecords: Some of its tools cannot be taken, and nothing was.
+            Conflict: Someone else changed the tools of the source at the same time.
+        """
+        spec = order.spec
+        self._check_own(spec)
+        step("reading", 0)
+        answer = await reading.read(spec, self.settings, order.document)
+        if not answer.found:
+            raise SourceRefused(f"{spec.name} has no tools, or none that its filters let through; nothing was changed")
+        step("comparing", len(answer.found))
+        known = await self.sources.known(spec.name)
+        names = _names(spec, answer.found, known)
+        foreign = await self.sources.foreign(spec.name, list(names.values()))
+        offers, refused = await asyncio.to_thread(_offers, spec, answer.found, names, foreign)
+        if refused and not spec.skip:
+            raise InvalidRecords([Problem(place, names[one.original], reason) for place, one, reason in refused])
+        if not offers:
+            raise SourceRefused(f"None of the tools of {spec.name} can be taken: {refused[0][2]}")
+        now = datetime.now(UTC)
+        made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), _hold(order, known))
+        if not order.dry_run:
+            step("writing", len(made.written))
+            if ready is not None:
+                await ready([one.tool for one in made.written])
+            source = self.source(spec, now, answer.fresh_s)
+            await self.sources.exchange(source, Exchange(known, made.written, made.gone))
+        return _report(order, made, [Refused(one.original, reason) for _, one, reason in refused])
+
+    async def approve(self, names: Sequence[str] | None = None, source: str | None = None) -> list[str]:
+        """Take what waits for approval: of the tools named, or all of a source; give their names.
+
+        Raises:
+            NotFound: Nothing waits under one of these names.
+        """
+        waiting = await self.sources.waiting(names, source)
+        if missing := [name for name in names or () if name not in {one.tool.name for one in waiting}]:
+            raise NotFound("\n".join(f"Nothing of {name!r} waits for approval." for name in missing))
+        now = datetime.now(UTC)
+        for name in sorted({one.provenance.source for one in waiting}):
+            known = await self.sources.known(name)
+            written = [approved(one, now) for one in known if one in waiting]
+            at = await self.sources.get(name)
+            if at is None or len(written) < sum(one.provenance.source == name for one in waiting):
+                raise Conflict(f"The tools of {name!r} were changed by someone else at the same time; try again")
+            await self.sources.exchange(at, Exchange(known, written, ()))
+        return [one.tool.name for one in waiting]
+
+    async def spec(self, name: str) -> SourceSpec:
+        """Give what is configured for a source, or else what was asked for at its first import.
+
+        Raises:
+            NotFound: There is no such source.
+        """
+        configured = self._configured(name)
+        if configured is not None:
+            return configured
+        stored = await self.sources.get(name)
+        if stored is None:
+            raise NotFound(f"There is no source {name!r}")
+        return SourceSpec.model_validate_json(stored.spec)
+
+    def source(self, spec: SourceSpec, now: datetime, fresh_s: float | None = None) -> Source:
+        """Give what is stored of a source: nothing secret, no command, and no clock that the configuration has."""
+        every = spec.interval_s
+        due = None if every is None else now + timedelta(seconds=min(every, max(fresh_s or every, 1.0)))
+        kept = {"token", "headers", "env", "command"} | ({"interval_s"} if spec in self.settings.sources else set())
+        plain = spec.model_dump(mode="json", exclude=kept, exclude_defaults=True)
+        return Source(spec.name, spec.kind.value, spec.origin, json.dumps(plain), now, due)
+
+    def _check_own(self, spec: SourceSpec) -> None:
+        configured = self._configured(spec.name)
+        if configured is not None and configured.origin != spec.origin:
+            raise Conflict(
+                f"The source {spec.name!r} is configured, and somewhere else; synchronise it, or take a new name"
+            )
+
+    def _configured(self, name: str) -> SourceSpec | None:
+        return next((spec for spec in self.settings.sources if spec.name == name), None)
+
+
+def _names(spec: SourceSpec, found: Sequence[Found], known: Sequence[Known]) -> dict[str, str]:
+    prefixed = spec.prefix if spec.prefix is not None else spec.kind is not SourceKind.TOOLS
+    prefix = f"{spec.name}__" if prefixed else ""
+    before = {one.provenance.original: one.tool.name for one in known}
+    return assign({one.original: one.wish for one in found}, prefix, before)
+
+
+def _offers(
+    spec: SourceSpec, found: Sequence[Found], names: dict[str, str], foreign: set[str]
+) -> tuple[list[Offer], list[tuple[int, Found, str]]]:
+    """Give the tools that can be taken, and why the others cannot."""
+    offers: list[Offer] = []
+    refused: list[tuple[int, Found, str]] = []
+    seen: set[str] = set()
+    for place, one in enumerate(found):
+        raw = one.record(names[one.original], spec.name)
+        if one.original in seen:
+            refused.append((place, one, "the source has this name twice"))
+        elif names[one.original] in foreign:
+            refused.append((place, one, f"the name {names[one.original]} is registered, and not from this source"))
+        else:
+            seen.add(one.original)
+            try:
+                offers.append(Offer(one.original, records.read(raw), raw.decode(), one.digest))
+            except (records.InvalidEntry, RecursionError) as error:
+                refused.append((place, one, str(error)))
+    return offers, refused
+
+
+def _hold(order: Order, known: Sequence[Known]) -> Hold:
+    """Decide what has to be approved. Nothing of a file, or of a first import: that is what an operator asked for."""
+    spec = order.spec
+    if spec.approve or not (spec.url or spec.command):
+        return Hold(new=False, changed=False)
+    return Hold(new=not order.attended and bool(known), changed=True)
+
+
+def _report(order: Order, made: Plan, refused: list[Refused]) -> Report:
+    return Report(
+        source=order.spec.name,
+        dry_run=order.dry_run,
+        new=made.new,
+        changed=tuple(Changed(name, fields) for name, fields in made.changed.items()),
+        gone=made.gone,
+        unchanged=made.unchanged,
+        held=made.held,
+        waiting=made.waiting,
+        refused=tuple(refused),
+    )

@@ -1,0 +1,114 @@
+"""What imports show: a difference as lines, sources and what waits as tables, and all of it as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from rich.table import Table
+
+from app.imports.plan import Pending
+from app.imports.service import Report
+from app.registry.sources import Known, Sources
+from app.settings.imports import ImportSettings
+from app.terminal import counted, err, out, printable
+
+_LINES = 20  # names of a kind that are shown
+
+
+async def listed(sources: Sources, settings: ImportSettings) -> list[dict[str, Any]]:
+    """Give all sources by name, those that are configured and not imported yet among them."""
+    rows = {
+        source.name: {
+            "name": source.name,
+            "kind": source.kind,
+            "origin": source.origin,
+            "tools": tools,
+            "waiting": waiting,
+            "synced_at": source.synced_at,
+            "due_at": source.due_at,
+            "error": source.error,
+        }
+        for source, tools, waiting in await sources.counted()
+    }
+    for spec in settings.sources:
+        never = {"tools": 0, "waiting": 0, "synced_at": None, "due_at": None, "error": None}
+        rows.setdefault(spec.name, {"name": spec.name, "kind": spec.kind.value, "origin": spec.origin, **never})
+    return [rows[name] for name in sorted(rows)]
+
+
+async def waiting(sources: Sources, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Give what waits for approval: what was approved last, if anything, and what the source says now."""
+    return [_pending(one) for one in await sources.waiting(names)]
+
+
+def _pending(known: Known) -> dict[str, Any]:
+    now = msgspec.json.decode(known.provenance.pending or "", type=Pending)
+    before = msgspec.json.decode(known.provenance.base) if known.provenance.digest else None
+    return {
+        "name": known.tool.name,
+        "source": known.provenance.source,
+        "approved": before and before["tool"],
+        "now": msgspec.json.decode(now.base)["tool"],
+    }
+
+
+def report(done: Report) -> None:
+    """Print what an import changed, or would change."""
+    would = "would be: " if done.dry_run else ""
+    out.print(
+        f"{done.source}: {would}{len(done.new):,} new, {len(done.changed):,} changed, {len(done.gone):,} gone, "
+        f"{len(done.unchanged) + len(done.waiting):,} unchanged",
+        highlight=False,
+    )
+    if done.dry_run:
+        _lines("+", done.new)
+        _lines("-", done.gone)
+    _lines("~", [f"{one.name} ({', '.join(one.fields) or 'order or notes'})" for one in done.changed])
+    if held := len(done.held) + len(done.waiting):
+        err.print(
+            f"{counted(held)} wait for approval and are not offered: 'toolfunnel tools approve'",
+            style="yellow",
+            highlight=False,
+        )
+    _lines("refused:", [f"{one.original}: {one.reason}" for one in done.refused])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print sources."""
+    shown = Table(box=None, pad_edge=False)
+    for heading in ("name", "kind", "tools", "waiting", "synchronised", "origin"):
+        shown.add_column(heading, justify="right" if heading in ("tools", "waiting") else "left", overflow="fold")
+    for row in rows:
+        at = row["synced_at"]
+        when = "never" if at is None else f"{at:%Y-%m-%d %H:%M}"
+        shown.add_row(row["name"], row["kind"], str(row["tools"]), str(row["waiting"]), when, printable(row["origin"]))
+    if rows:
+        out.print(shown, highlight=False)
+    for row in rows:
+        if row["error"]:
+            err.print(f"{row['name']}: {printable(row['error'])}", style="red", markup=False, highlight=False)
+    if not rows:
+        out.print("Nothing was imported. 'toolfunnel import --help' says from where tools come.", highlight=False)
+
+
+def waiting_table(rows: Sequence[dict[str, Any]]) -> None:
+    """Print what waits for approval, the description before and after."""
+    for row in rows:
+        before = "new" if row["approved"] is None else _said(row["approved"])
+        out.print(f"{row['name']}\n  before: {before}\n  now:    {_said(row['now'])}", markup=False, highlight=False)
+    out.print(f"{counted(len(rows))} wait for approval", highlight=False)
+
+
+def _said(tool: dict[str, Any]) -> str:
+    body = tool.get(tool["type"], {})
+    parameters = ", ".join(body.get("parameters", {}).get("properties", {}))
+    return printable(f"{body.get('description', '')} ({parameters})".replace("\n", " "))
+
+
+def _lines(sign: str, items: Sequence[str]) -> None:
+    for item in items[:_LINES]:
+        out.print(f"{sign} {printable(item)}", markup=False, highlight=False)
+    if len(items) > _LINES:
+        out.print(f"{sign} and {len(items) - _LINES:,} more", markup=False, highlight=False)

@@ -1,0 +1,156 @@
+"""Imports over the admin API, of a server that keeps its sources in step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.admin.asking import KEY, client_for
+from tests.cli.command import wait_until
+from tests.conftest import StartGateway
+from tests.imports.test_mcp import STDIO
+from tests.support.mcp_servers import LEGACY, MODERN, McpServer, serve_mcp, tool
+
+SECRET = "the-key-of-the-server"
+
+
+@pytest.fixture(scope="module")
+def listening() -> Iterator[McpServer]:
+    """An MCP server that is configured as a source of the gateway."""
+    with serve_mcp(McpServer([tool("first")])) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(
+    shared_gateway: StartGateway, listening: McpServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A client of a gateway with two configured sources: one by its clock, and a command."""
+    sources = [
+        {"name": "watched", "kind": "mcp", "url": listening.url, "interval_s": 3600, "risk": "read"},
+        {"name": "local", "kind": "mcp", "command": [sys.executable, "-c", STDIO], "env": {"KEY": SECRET}},
+    ]
+    config = tmp_path_factory.mktemp("config") / "config.yaml"
+    config.write_text(yaml.safe_dump({"imports": {"allow_networks": ["127.0.0.0/8"], "sources": sources}}))
+    with client_for(shared_gateway(ADMIN__KEY=KEY, CONFIG=str(config))) as client:
+        yield client
+
+
+def names(admin: httpx.Client, source: str) -> set[str]:
+    """Give the names of the tools of a source that are offered."""
+    found = admin.get("/admin/tools", params={"q": f"{source}__", "enabled": True, "limit": 1000}).json()["tools"]
+    return {one["tool"]["function"]["name"] for one in found}
+
+
+def source(admin: httpx.Client, name: str) -> dict[str, Any]:
+    """Give a source."""
+    found: dict[str, Any] = admin.get(f"/admin/sources/{name}").json()
+    return found
+
+
+def test_an_api_is_imported_and_removed(admin: httpx.Client, shop_url: str) -> None:
+    """A dry run, the import, the same again, what is known of a tool, and the end of the source."""
+    wanted = {"name": "shop", "kind": "openapi", "url": shop_url}
+    dry = admin.post("/admin/imports", json=wanted | {"dry_run": True}).json()
+    assert (len(dry["new"]), names(admin, "shop")) == (300, set())
+    assert len(admin.post("/admin/imports", json=wanted).json()["new"]) == 300
+    assert len(admin.post("/admin/sources/shop:sync").json()["unchanged"]) == 300
+    told = admin.get("/admin/tools/shop__create_a_room_rooms_post/provenance").json()
+    assert (told["original"], told["origin"], told["waiting"]) == ("POST /rooms", shop_url, False)
+    assert (source(admin, "shop")["tools"], source(admin, "shop")["running"]) == (300, None)
+    assert len(admin.delete("/admin/sources/shop").json()["removed"]) == 300
+    assert admin.get("/admin/sources/shop").status_code == 404
+
+
+def test_a_document_can_be_handed_over(admin: httpx.Client) -> None:
+    """The document stands in the body, as JSON or as text; it is not there to be synchronised."""
+    document = "openapi: 3.1.0\npaths: {/a: {get: {operationId: a}}}"
+    assert admin.post("/admin/imports", json={"name": "doc", "kind": "openapi", "document": document}).json()[
+        "new"
+    ] == ["doc__a"]
+    answer = admin.post("/admin/sources/doc:sync")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "source_refused")
+    assert "hand the new one over" in source(admin, "doc")["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"name": "x", "kind": "mcp", "command": ["/bin/true"]}, 400),
+        ({"name": "x", "kind": "mcp", "url": "http://127.0.0.1/", "env": {"A": "b"}}, 400),
+        ({"name": "x", "kind": "openapi", "file": "/etc/passwd"}, 400),
+        ({"name": "x", "kind": "openapi", "url": "http://127.0.0.1/", "token": "env:TOOLFUNNEL_ADMIN__KEY"}, 400),
+        ({"name": "x", "kind": "openapi", "url": "http://127.0.0.1/", "headers": {"a": "file:/etc/passwd"}}, 400),
+        ({"name": "x", "kind": "openapi"}, 400),
+        ({"name": "X Y", "kind": "openapi", "url": "http://127.0.0.1/"}, 400),
+        ({"name": "x", "kind": "other", "url": "http://127.0.0.1/"}, 400),
+        ({"name": "x", "kind": "openapi", "url": "http://10.0.0.1/"}, 422),
+        ({"name": "watched", "kind": "mcp", "url": "http://127.0.0.1:1/"}, 409),
+        ([], 400),
+    ],
+)
+def test_e14_what_stands_in_the_configuration_comes_from_no_request(
+    admin: httpx.Client, body: object, status: int
+) -> None:
+    """Commands, files and secrets are refused, and so is a source that is configured elsewhere."""
+    answer = admin.post("/admin/imports", json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]["message"]
+
+
+def test_e14_a_configured_command_is_started_on_demand(admin: httpx.Client) -> None:
+    """The source that the configuration names is synchronised by its name; its secrets are shown nowhere."""
+    assert admin.post("/admin/sources/local:sync").json()["new"] == ["local__local_time"]
+    assert SECRET not in admin.get("/admin/sources").text
+
+
+def test_a_configured_source_is_imported_by_the_clock(admin: httpx.Client) -> None:
+    """What has an interval comes by itself."""
+    wait_until(lambda: names(admin, "watched") >= {"watched__first"})
+    assert source(admin, "watched")["due_at"] is not None
+
+
+@pytest.mark.parametrize("generation", [MODERN, LEGACY])
+def test_m04_a_change_that_is_told_is_imported(admin: httpx.Client, generation: str) -> None:
+    """Long before its interval is over: a new tool waits for approval, one that is gone is gone."""
+    name = generation.replace("-", "")
+    with serve_mcp(McpServer([tool("one"), tool("two")], only=generation)) as server:
+        wanted = {"name": name, "kind": "mcp", "url": server.url, "interval_s": 3600, "risk": "read"}
+        assert len(admin.post("/admin/imports", json=wanted).json()["new"]) == 2
+        wait_until(lambda: server.methods.count("tools/list") == 2)  # by the import, and when it is listened to
+        server.tools = [tool("one"), tool("three")]
+        server.tell()
+        wait_until(lambda: names(admin, name) == {f"{name}__one"})
+        waiting = [one for one in admin.get("/admin/approvals").json()["waiting"] if one["source"] == name]
+        assert [(one["name"], one["approved"]) for one in waiting] == [(f"{name}__three", None)]
+        assert admin.post(f"/admin/tools/{name}__three:approve").json()["enabled"] is True
+        assert names(admin, name) == {f"{name}__one", f"{name}__three"}
+        admin.delete(f"/admin/sources/{name}")
+
+
+def test_m04_a_list_that_is_fresh_for_a_second_is_asked_for_again(admin: httpx.Client) -> None:
+    """A server that does not tell is asked when its `ttlMs` is over, earlier than the interval says."""
+    with serve_mcp(McpServer([tool("one")], ttl_ms=1_000, only=MODERN)) as server:
+        wanted = {"name": "short", "kind": "mcp", "url": server.url, "interval_s": 3600, "risk": "read"}
+        admin.post("/admin/imports", json=wanted)
+        server.tools = []
+        server.pages = lambda _: ([tool("one", "Steals.")], None)
+        wait_until(lambda: source(admin, "short")["waiting"] == 1)
+        assert names(admin, "short") == set()
+        assert admin.post("/admin/sources/short:approve").json() == {"approved": ["short__one"]}
+        assert names(admin, "short") == {"short__one"}
+        admin.delete("/admin/sources/short")
+
+
+def test_a_source_that_fails_keeps_its_tools(admin: httpx.Client) -> None:
+    """A server that is gone is told, and what it had stays."""
+    with serve_mcp(McpServer([tool("one")])) as server:
+        admin.post("/admin/imports", json={"name": "gone", "kind": "mcp", "url": server.url, "risk": "read"})
+    answer = admin.post("/admin/sources/gone:sync")
+    assert (answer.status_code, names(admin, "gone")) == (422, {"gone__one"})
+    assert source(admin, "gone")["error"].startswith(server.url)

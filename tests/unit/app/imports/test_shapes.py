@@ -1,0 +1,85 @@
+"""Definitions of other frameworks, each as it is written there, become the same tool."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from app.admin import records
+from app.errors import SourceRefused
+from app.imports import shapes
+from app.settings.imports import SourceSpec
+from router.types import Risk
+
+SPEC = SourceSpec(name="agent", kind="tools")
+PROPERTIES = {"city": {"type": "string", "description": "A city."}}
+SCHEMA = {"type": "object", "properties": PROPERTIES, "required": ["city"]}
+NAMED = {"name": "get_weather", "description": "The weather of a city."}
+SHAPES: dict[str, Any] = {
+    "OpenAI chat": {"type": "function", "function": NAMED | {"parameters": SCHEMA}},
+    "OpenAI responses": {"type": "function", "strict": True} | NAMED | {"parameters": SCHEMA},
+    "plain": NAMED | {"parameters": SCHEMA},
+    "Anthropic": NAMED | {"input_schema": SCHEMA},
+    "MCP": NAMED | {"inputSchema": SCHEMA, "annotations": {"readOnlyHint": True}},
+    "LangChain's schema": NAMED | {"args_schema": SCHEMA},
+    "LlamaIndex": {"metadata": NAMED | {"fn_schema": SCHEMA}},
+    "Bedrock": {"toolSpec": NAMED | {"inputSchema": {"json": SCHEMA}}},
+    "pydantic": {"title": "get_weather", "description": NAMED["description"]} | SCHEMA,
+    "a record": {"tool": NAMED | {"input_schema": SCHEMA}, "tags": [], "risk": "read"},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_shape_is_recognised(shape: str) -> None:
+    """Name, description and schema are found where this framework has them."""
+    (found,) = shapes.read([SHAPES[shape]], SPEC)
+    tool = records.read(found.record(found.wish, "agent"))
+    assert (tool.name, tool.description, tool.source) == ("get_weather", NAMED["description"], "agent")
+    assert json.loads(tool.definition)["function"]["parameters"] == SCHEMA
+
+
+def test_langchains_args_become_an_object() -> None:
+    """`tool.args` is the properties alone."""
+    (found,) = shapes.read(NAMED | {"args": PROPERTIES}, SPEC)
+    assert found.tool["function"]["parameters"] == {"type": "object", "properties": PROPERTIES}
+
+
+def test_a_function_without_parameters_has_none() -> None:
+    """Name and description are enough."""
+    (found,) = shapes.read({"tools": [NAMED]}, SPEC)
+    assert found.tool == {"type": "function", "function": {"description": NAMED["description"]}}
+
+
+def test_a_custom_tool_stays_one() -> None:
+    """OpenAI's custom tools have a format instead of a schema."""
+    custom = {"name": "run", "description": "Run code.", "format": {"type": "text"}}
+    (found,) = shapes.read([{"type": "custom", "custom": custom}], SPEC)
+    assert json.loads(records.read(found.record("run", "agent")).definition)["custom"] == custom
+
+
+def test_a_record_keeps_its_fields() -> None:
+    """Tags, keywords and risk of a record are taken along; a risk of the source wins."""
+    record = SHAPES["a record"] | {"tags": ["weather"], "keywords": ["rain"], "risk": "write"}
+    (found,) = shapes.read([record], SPEC)
+    tool = records.read(found.record(found.wish, "agent"))
+    assert (tool.tags, tool.keywords, tool.risk) == (("weather",), ("rain",), Risk.WRITE)
+    (found,) = shapes.read([record], SPEC.model_copy(update={"risk": Risk.DANGEROUS}))
+    assert records.read(found.record(found.wish, "agent")).risk is Risk.DANGEROUS
+
+
+@pytest.mark.parametrize("entry", [{"foo": 1}, "text", 7, None, {"name": ""}, {"type": "function"}])
+def test_what_has_no_shape_is_refused(entry: object) -> None:
+    """The place and the keys are told."""
+    with pytest.raises(SourceRefused, match="Entry 2 is no tool that is known"):
+        shapes.read([SHAPES["plain"], entry], SPEC)
+
+
+@pytest.mark.parametrize(
+    "record", [{"tags": "x"}, {"tags": [1]}, {"risk": "none"}, {"risk": []}, {"keywords": [""]}, {"examples": {}}]
+)
+def test_a_record_with_odd_fields_is_refused(record: dict[str, object]) -> None:
+    """Whatever stands in a record, it is a sentence and no traceback."""
+    with pytest.raises((SourceRefused, records.InvalidEntry), match=r"\w+"):
+        records.read(shapes.read([SHAPES["a record"] | record], SPEC)[0].record("get_weather", "agent"))
