@@ -39,7 +39,13 @@ def pool_of(registry: Registry, limit_ms: float) -> Pool:
     arguments: dict[str, Any] = dict(database.arguments)
     arguments["options"] += f" {OPTIONS} -c statement_timeout={max(1, round(limit_ms))}"
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # that the server is away is told once, by who follows it
-    size: dict[str, Any] = {"min_size": 1, "max_size": _CONNECTIONS, "timeout": limit_ms / 1e3}
+    # Beyond `reconnect_timeout` the next search tries again; the pool itself would wait longer and longer.
+    size: dict[str, Any] = {
+        "min_size": 1,
+        "max_size": _CONNECTIONS,
+        "timeout": limit_ms / 1e3,
+        "reconnect_timeout": 1.0,
+    }
     connections: Pool = ConnectionPool(connection_class=Connection, kwargs=arguments, open=False, **size)
     connections.open()
     return connections

@@ -72,7 +72,7 @@ def test_durability_c08_workers_on_one_file_all_know(tmp_path: Path) -> None:
     gateway = GatewayProcess.start(tmp_path, UNHURRIED, workers=2)
     try:
         gateway.register([tools.record(tool) for tool in tools.distinct(20)])
-        wait_for(lambda: all(everywhere(gateway)))
+        wait_for(lambda: all(everywhere(gateway)), 60)
         name = sent(gateway, QUESTION)[0]
         assert gateway.admin("PATCH", f"/admin/tools/{name}", json={"enabled": False}).is_success
         time.sleep(1)
@@ -83,8 +83,8 @@ def test_durability_c08_workers_on_one_file_all_know(tmp_path: Path) -> None:
 
 def everywhere(gateway: GatewayProcess) -> list[list[str]]:
     """Ask over many connections at once, so that every worker answers some."""
-    with ThreadPoolExecutor(16) as pool:
-        return list(pool.map(lambda _: sent(gateway, QUESTION), range(64)))
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda _: sent(gateway, QUESTION), range(24)))
 
 
 @pytest.mark.parametrize(("how", "index"), [(signal.SIGKILL, "memory"), (signal.SIGINT, "pgvector")])
@@ -104,10 +104,10 @@ def test_durability_c03_a_database_that_goes_and_comes_keeps_nobody_waiting(
         assert gateway.admin("GET", "/readyz").status_code == 200
         assert kept[0] in sent(gateway, QUESTION)
         mortal.start()
-        wait_for(lambda: gateway.admin("DELETE", f"/admin/tools/{kept[0]}").status_code == 204, 10)
-        wait_for(lambda: gateway.admin("GET", "/readyz").json()["registry"] == "up", 10)
+        wait_for(lambda: gateway.admin("DELETE", f"/admin/tools/{kept[0]}").status_code == 204, 30)
+        wait_for(lambda: gateway.admin("GET", "/readyz").json()["registry"] == "up", 30)
         assert kept[0] not in sent(gateway, QUESTION)
-        wait_for(lambda: mode(gateway, f"list invoices at {time.monotonic()}") == "hybrid", 10)
+        wait_for(lambda: mode(gateway, f"list invoices at {time.monotonic()}") == "hybrid", 30)
     assert failed == []
 
 
