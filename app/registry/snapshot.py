@@ -18,7 +18,7 @@ from itertools import islice
 import numpy as np
 import structlog
 
-from app.errors import RegistryError
+from app.errors import RegistryAway, RegistryError
 from app.registry.draft import Draft, drafted
 from app.registry.learn import made, made_or_failed
 from app.registry.shelf import Found, MemoryShelf, Shelf
@@ -172,7 +172,12 @@ class Snapshots:
 
     async def _found_by(self, key: str, wanted: dict[str, Tool]) -> Found:
         """Give by digest the vectors that are stored, and where few are missing those, if they are made in a moment."""
-        found = await self._shelves[key].find(wanted.keys())
+        if not wanted:
+            return {}
+        try:
+            found = await self._shelves[key].find(wanted.keys())
+        except RegistryAway:
+            return {}  # the change is shown without them, and `_embed` finds them
         missing = {digest: tool for digest, tool in wanted.items() if digest not in found}
         if 0 < len(missing) <= _AT_ONCE and key not in self._making:
             self._making[key] = making = asyncio.create_task(self._made(key, missing))
