@@ -19,7 +19,7 @@ from app.registry.sources import Known, Provenance
 from router.types import Risk, Tool
 
 _RISKS = list(Risk)  # from harmless to dangerous
-_OWNED = ("tags", "keywords", "examples", "pinned", "enabled")  # what an operator may have changed
+_OWNED = ("tags", "keywords", "examples", "pinned", "enabled", "tenant")  # what an operator may have changed
 _DEFINITION = ("definition", "kind", "description", "parameters")
 
 

@@ -48,7 +48,7 @@ async def test_an_exchange_puts_and_removes_at_once(sources: Sources, registry: 
     changed = Known(make_tool("b", source="crm", description="Another."), first[1].provenance)
     await sources.exchange(CRM, Exchange(first, [changed, known(make_tool, "c")], ["a"]))
     changes = await registry.changes(before)
-    assert (changes.whole, changes.removed) == (False, {"a"})
+    assert (changes.whole, changes.removed) == (False, frozenset({"a"}))
     assert [tool.name for tool in changes.tools] == ["b", "c"]
     assert [one.tool.name for one in await sources.known("crm")] == ["b", "c"]
 
