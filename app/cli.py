@@ -7,7 +7,6 @@ Exit codes: 0 done; 1 it could not be done, the message says why; 2 the command 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -19,28 +18,24 @@ import yaml
 from app import __version__, importer, serving, settings, terminal
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicates
-from app.admin.service import decision
 from app.callers.commands import keys
 from app.demo import DemoFailed
 from app.encoders import close_all, make_encoders
 from app.encoders.commands import encoder
-from app.encoders.readers import load as load_readers
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
+from app.explaining import asked_as
 from app.imports import commands as imports
 from app.registry.commands import backup, restore
-from app.registry.keys import KeyStore, named
 from app.registry.learn import learned
-from app.registry.snapshot import Snapshots
-from app.registry.store import PutResult, Registry
-from app.routing import Options, Routing
+from app.registry.store import Registry
+from app.registry.writing import PutResult
 from app.settings import Settings
 from app.settings.secret import secrets_of
-from app.telemetry import Telemetry, configure_logging
+from app.telemetry import configure_logging
 from app.terminal import err, out, print_json
 from router.errors import RouterError
-from router.pipeline import Router
 from router.types import Risk, Tool
 
 T = TypeVar("T")
@@ -247,7 +242,7 @@ def route(
         raise typer.BadParameter("it is empty; ask something", param_hint="'QUESTION'")
 
     async def work(registry: Registry) -> dict[str, Any]:
-        return await _explain(loaded, registry, question, await _options(registry, k, key))
+        return await explained(loaded, registry, question, await asked_as(registry, k, key))
 
     explained = _with_registry(loaded, work)
     if as_json:
@@ -344,29 +339,6 @@ def _summary(result: PutResult) -> str:
 
 def _empty(loaded: Settings) -> str:
     return f"The catalogue {loaded.registry.url} is empty. 'toolfunnel tools import FILE...' registers tools."
-
-
-async def _options(registry: Registry, k: int | None, key_id: str | None) -> Options:
-    if key_id is None:
-        return Options(k=k)
-    _, keys = await KeyStore(registry).load()
-    key = named(keys, key_id)
-    if key is None:
-        raise NotFound(f"There is no key {key_id!r}. 'toolfunnel keys list' shows them.")
-    return Options(k=k, grants=key.grants)
-
-
-async def _explain(loaded: Settings, registry: Registry, question: str, options: Options) -> dict[str, Any]:
-    readers = await asyncio.to_thread(load_readers, loaded)
-    routing = Routing(Router(*(reader.embedder() for reader in readers)), loaded)
-    snapshots = Snapshots(registry, [reader.encoder for reader in readers], Telemetry(), loaded.registry.poll_s)
-    try:
-        await snapshots.refresh()
-        body = json.dumps({"messages": [{"role": "user", "content": question}]}).encode()
-        return decision(await routing.explain(body, snapshots.catalog, options))
-    finally:
-        routing.close()
-        close_all(reader.encoder for reader in readers)
 
 
 def _load(config: Path | None) -> Settings:

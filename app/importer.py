@@ -19,7 +19,8 @@ from app import yaml12
 from app.admin import records
 from app.errors import BadRequest, InvalidRecords
 from app.registry.learn import Progress, embed_missing
-from app.registry.store import PutResult, Registry
+from app.registry.store import Registry
+from app.registry.writing import PutResult
 from app.terminal import err
 from router.errors import EncoderError
 from router.types import Encoder, Tool

@@ -13,7 +13,8 @@ from app.admin import duplicates, records
 from app.admin.duplicates import Duplicate, Duplicates
 from app.errors import BadRequest, Conflict, NotFound, RegistryError
 from app.registry.snapshot import Snapshots
-from app.registry.store import PutResult, Registry
+from app.registry.store import Registry
+from app.registry.writing import PutResult
 from app.routing import Explained, Options, Routing
 from app.settings import Settings
 from app.telemetry import Telemetry

@@ -29,7 +29,8 @@ from app import __version__
 from app.errors import Conflict, RegistryUnusable
 from app.registry import copying, migrate, schema
 from app.registry.sqlite import SqliteDatabase
-from app.registry.store import Registry, raise_generation
+from app.registry.store import Registry
+from app.registry.writing import raise_generation
 
 _FORMAT = 1
 _DATABASE, _MANIFEST = "registry.db", "manifest.json"

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
 from app.registry import rows, schema
-from app.registry.store import Registry, put_in, remove_in
+from app.registry.store import Registry
+from app.registry.writing import put_in, remove_in
 from router.types import Tool
 
 T = TypeVar("T")

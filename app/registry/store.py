@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
-from uuid import uuid4
 
-from sqlalchemy import Select, bindparam, delete, exists, func, insert, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
-from app.registry import database, migrate, rows, schema
+from app.registry import database, migrate, rows, schema, writing
 from app.registry.database import Database
+from app.registry.writing import PutResult
 from router.types import Risk, Tool, Vectors
 
-_CHUNK = 2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
-_KEPT_CHANGES = 10_000  # generations; who comes from before them reads everything
 _OWNED = exists().where(schema.tools.c.text_digest == schema.vectors.c.digest)  # by a registered tool
 _NEWEST = [schema.vectors.c[name].desc() for name in ("learned_at", "digest", "encoder")]
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
@@ -48,15 +46,6 @@ def _to_its_end(
         return await registry.shielded(method(registry, *args, **kwargs))
 
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class PutResult:
-    """What became of the tools, by name, in the order in which they were given."""
-
-    created: tuple[str, ...]
-    updated: tuple[str, ...]
-    unchanged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +113,7 @@ class Registry:
     async def generation(self) -> int:
         """Give the counter that every change of the tools raises."""
         async with self._reading() as connection:
-            return await _generation(connection)
+            return await writing.generation(connection)
 
     @_to_its_end
     async def state(self) -> State:
@@ -198,7 +187,7 @@ class Registry:
                 gone = select(log.removed).where(log.generation > since.generation, log.removed.is_not(None))
                 removed = frozenset((await connection.execute(gone)).scalars())
             found = await connection.stream(query)
-            chunks = [chunk async for chunk in found.partitions(_CHUNK)]
+            chunks = [chunk async for chunk in found.partitions(writing.CHUNK)]
         read, digests, stale = await asyncio.to_thread(rows.to_digested, chain.from_iterable(chunks))
         return Changes(state, read, digests, removed, not known, stale)
 
@@ -212,7 +201,7 @@ class Registry:
         """
         fresh = await asyncio.to_thread(rows.fresh, tools)
         async with self._changing() as connection:
-            return await put_in(connection, fresh)
+            return await writing.put_in(connection, fresh)
 
     @_to_its_end
     async def change(self, name: str, edit: Callable[[Tool], Tool]) -> Tool:
@@ -231,15 +220,15 @@ class Registry:
             if edited.name != name:
                 raise Conflict(f"The tool {name!r} cannot become {edited.name!r}: a tool keeps its name")
             if edited != before:
-                stamp = {"revision": await raise_generation(connection)}
-                await _update(connection, [row | stamp for row in rows.from_tools([edited])])
+                stamp = {"revision": await writing.raise_generation(connection)}
+                await writing.overwrite(connection, [row | stamp for row in rows.from_tools([edited])])
         return edited
 
     @_to_its_end
     async def delete(self, name: str) -> bool:
         """Remove a tool; tell whether there was one."""
         async with self._changing() as connection:
-            return await remove_in(connection, name)
+            return await writing.remove_in(connection, name)
 
     @_to_its_end
     async def vectors(self, encoder: str, digests: Collection[str]) -> dict[str, Vectors]:
@@ -247,7 +236,7 @@ class Registry:
         found: dict[str, Vectors] = {}
         stored = schema.vectors.c
         async with self._reading() as connection:
-            for chunk in _chunks(sorted(set(digests))):
+            for chunk in writing.chunks(sorted(set(digests))):
                 query = select(stored.digest, stored.vector).where(stored.encoder == encoder, stored.digest.in_(chunk))
                 found |= rows.to_vectors((await connection.execute(query)).all())
         return found
@@ -269,7 +258,7 @@ class Registry:
     async def add_vectors(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
         """Keep vectors by digest; one that is there already stays. Not a change of the tools."""
         statement = self.database.insert(schema.vectors).on_conflict_do_nothing()
-        for chunk in _chunks(list(vectors.items())):
+        for chunk in writing.chunks(list(vectors.items())):
             learned = await asyncio.to_thread(rows.from_vectors, encoder, chunk)
             async with self._changing() as connection:
                 await connection.execute(statement, learned)
@@ -291,14 +280,16 @@ class Registry:
     async def prune_vectors(self, keep: int) -> int:
         """Of the vectors that belong to no registered tool, keep the newest `keep`; count those removed."""
         stored = schema.vectors.c
-        orphans = select(stored.digest, stored.encoder).where(~_OWNED).order_by(*_NEWEST).limit(_CHUNK).offset(keep)
+        orphans = (
+            select(stored.digest, stored.encoder).where(~_OWNED).order_by(*_NEWEST).limit(writing.CHUNK).offset(keep)
+        )
         statement = delete(schema.vectors).where(tuple_(stored.digest, stored.encoder).in_(orphans))
         pruned = 0
         while True:  # piece by piece: other writers wait for a few milliseconds, not for all of it
             async with self._changing() as connection:
                 removed = (await connection.execute(statement)).rowcount
             pruned += removed
-            if removed < _CHUNK:
+            if removed < writing.CHUNK:
                 return pruned
 
     @_to_its_end
@@ -307,7 +298,7 @@ class Registry:
         statement = (
             update(schema.tools).where(schema.tools.c.name == bindparam("of")).values(text_digest=bindparam("now"))
         )
-        for chunk in _chunks(list(digests.items())):
+        for chunk in writing.chunks(list(digests.items())):
             async with self._changing() as connection:
                 await connection.execute(statement, [{"of": name, "now": digest} for name, digest in chunk])
 
@@ -326,38 +317,8 @@ class Registry:
     reading, changing = _reading, _changing  # for the stores of other tables
 
 
-async def put_in(connection: AsyncConnection, fresh: Mapping[str, rows.Row]) -> PutResult:
-    """Create or update tools of `rows.fresh` in a transaction that writes."""
-    known = await _digests(connection, list(fresh))
-    created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
-    if created or updated:
-        stamp = {"revision": await raise_generation(connection)}
-    for names in _chunks(created):
-        await connection.execute(insert(schema.tools), [fresh[name] | stamp for name in names])
-    for names in _chunks(updated):
-        await _update(connection, [fresh[name] | stamp for name in names])
-    return PutResult(tuple(created), tuple(updated), tuple(unchanged))
-
-
-async def remove_in(connection: AsyncConnection, name: str) -> bool:
-    """Remove a tool in a transaction that writes; tell whether there was one."""
-    removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
-    if removed.rowcount:
-        await raise_generation(connection, removed=name)
-    return removed.rowcount > 0
-
-
 def _one(name: str) -> Select[*tuple[Any, ...]]:
     return select(*_TOOL_COLUMNS).where(schema.tools.c.name == name)
-
-
-def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))
-
-
-async def _generation(connection: AsyncConnection) -> int:
-    value: int = (await connection.execute(select(schema.generation.c.value))).scalar_one()
-    return value
 
 
 async def _token(connection: AsyncConnection, generation: int) -> str | None:
@@ -367,37 +328,5 @@ async def _token(connection: AsyncConnection, generation: int) -> str | None:
 
 
 async def _state(connection: AsyncConnection) -> State:
-    generation = await _generation(connection)
+    generation = await writing.generation(connection)
     return State(generation, await _token(connection, generation) or "")
-
-
-async def raise_generation(connection: AsyncConnection, removed: str | None = None) -> int:
-    """Begin a generation, of which the changes to come are; give its number."""
-    await connection.execute(update(schema.generation).values(value=schema.generation.c.value + 1))
-    generation = await _generation(connection)
-    change = {"generation": generation, "token": uuid4().hex, "removed": removed}
-    await connection.execute(insert(schema.changes), change)
-    await connection.execute(delete(schema.changes).where(schema.changes.c.generation <= generation - _KEPT_CHANGES))
-    return generation
-
-
-async def _digests(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:
-    """Give the digests of those names that are registered."""
-    found: dict[str, str] = {}
-    tools = schema.tools.c
-    for chunk in _chunks(names):
-        query = select(tools.name, tools.digest).where(tools.name.in_(chunk))
-        found |= dict((await connection.execute(query)).all())
-    return found
-
-
-async def _update(connection: AsyncConnection, changed: Sequence[rows.Row]) -> None:
-    """Write rows over those of the same name; their ids and `created_at` stay."""
-    written = [column for column in changed[0] if column not in ("name", "created_at")]
-    statement = (
-        update(schema.tools)
-        .where(schema.tools.c.name == bindparam("old_name"))
-        .values({column: bindparam(f"new_{column}") for column in written})
-    )
-    parameters = [{"old_name": row["name"]} | {f"new_{column}": row[column] for column in written} for row in changed]
-    await connection.execute(statement, parameters)

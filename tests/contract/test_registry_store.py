@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest, Conflict, NotFound
 from app.registry import rows
-from app.registry.store import PutResult, Registry
+from app.registry.store import Registry
+from app.registry.writing import PutResult
 from router import text
 from router.types import Kind, Parameter, Risk, Tool, Vectors
 

@@ -208,7 +208,7 @@ def test_f11_workers_all_follow(tmp_path: Path, upstream: Upstream) -> None:
         write_file(tmp_path, upstream, select={"initial": 3})
         os.kill(process.pid, signal.SIGHUP)
         wait_until(lambda: place.written().count("was read again") == 2)
-        address = place.written().split('"base_url": "http://127.0.0.1:')[1]
+        address = place.written().split('"base_url":"http://127.0.0.1:')[1]
         server = GatewayProcess(process, int(address.split("/")[0]), tmp_path, ADMIN_KEY)
         assert reload(server).json() == {"changed": [], "needs_restart": []}
         wait_until(lambda: place.written().count("was read again") == 5)  # the one that was asked, and both again
