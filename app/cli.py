@@ -25,7 +25,7 @@ from app.encoders.commands import encoder
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
-from app.explaining import asked_as
+from app.explaining import asked_as, explain
 from app.imports import commands as imports
 from app.registry.commands import backup, restore
 from app.registry.learn import learned
@@ -242,7 +242,7 @@ def route(
         raise typer.BadParameter("it is empty; ask something", param_hint="'QUESTION'")
 
     async def work(registry: Registry) -> dict[str, Any]:
-        return await explained(loaded, registry, question, await asked_as(registry, k, key))
+        return await explain(loaded, registry, question, await asked_as(registry, k, key))
 
     explained = _with_registry(loaded, work)
     if as_json:

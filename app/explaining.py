@@ -34,7 +34,7 @@ async def asked_as(registry: Registry, k: int | None, key_id: str | None) -> Opt
     return Options(k=k, grants=key.grants)
 
 
-async def explained(loaded: Settings, registry: Registry, question: str, options: Options) -> dict[str, Any]:
+async def explain(loaded: Settings, registry: Registry, question: str, options: Options) -> dict[str, Any]:
     """Explain what a question would be sent with."""
     readers = await asyncio.to_thread(load_readers, loaded)
     routing = Routing(Router(*(reader.embedder() for reader in readers)), loaded)
