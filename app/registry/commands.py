@@ -1,4 +1,4 @@
-"""`toolfunnel backup` and `toolfunnel restore`."""
+"""`toolfunnel migrate`, `toolfunnel backup` and `toolfunnel restore`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ from app.terminal import out, print_json
 _File = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE", show_default=False)]
 _Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def migrate(config: _Config = None) -> None:
+    """Bring the registry to the schema of this version; make it where there is none."""
+    loaded = _load(config).registry
+    found = database.at(loaded.address, _WAIT_MS)
+    before, after = asyncio.run(_upgrade(found))
+    told = f"{loaded.url}: schema {after}, " + (f"was {before}" if before not in {None, after} else _NOTHING[before])
+    out.print(terminal.printable(told), markup=False, highlight=False)
 
 
 def backup(file: _File, config: _Config = None, as_json: _Json = False) -> None:
