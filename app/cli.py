@@ -27,7 +27,7 @@ from app.encoders.readers import load as load_readers
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
-from app.registry.commands import backup, restore
+from app.registry.commands import backup, migrate, restore
 from app.registry.learn import learned
 from app.registry.snapshot import Snapshots
 from app.registry.store import PutResult, Registry
@@ -54,6 +54,7 @@ config = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(tools, name="tools")
 app.add_typer(config, name="config")
 app.command("eval")(evaluate)
+app.command("migrate")(migrate)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(encoder, name="encoder")
