@@ -1,4 +1,4 @@
-"""Build the image without Docker, run it, look at what holds. `scripts/verify-image` starts this in namespaces of its own."""
+"""Build the image without Docker, run it, look at what holds. `scripts/verify-image` starts this, in new namespaces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Not proven by this:
 - the base image itself: Debian's packages and Debian's Python stand in for it
 - that it can be pulled, that its tag or digest is what it should be
 - layers, labels and metadata of an image file; what BuildKit does otherwise than this reader of Dockerfiles
-- an engine's own runtime: seccomp and AppArmor profiles, user namespaces, cgroup limits, networks, published ports, restarts
+- an engine's own runtime: seccomp, AppArmor, user namespaces, cgroup limits, networks, published ports, restarts
 - other machines than this one ({machine})"""
 
 
@@ -55,8 +55,10 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("scripts/verify-image", description="Prove the Dockerfile without Docker. Needs root.")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep the Debian root in this folder for the next run")
+    parser = argparse.ArgumentParser("scripts/verify-image", description="Prove the Dockerfile without Docker.")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="keep the Debian root in this folder for the next run"
+    )
     parser.add_argument("--work", type=Path, required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cache:
@@ -103,7 +105,9 @@ def _prove(built: Built, work: Path) -> None:
 
 def _look_at_rights(process: Process, built: Built) -> None:
     status = process.status()
-    told = {name: status[name] for name in ("NSpid", "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs")}
+    told = {
+        name: status[name] for name in ("NSpid", "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs")
+    }
     print("  " + ", ".join(f"{name} {value or '-'}" for name, value in told.items()))
     _expect(set(status["Uid"].split()) == {built.config.user.partition(":")[0]}, f"runs as {built.config.user}")
     rights = [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")]

@@ -97,7 +97,9 @@ def _run(text: str, built: Built) -> None:
     command = ["chroot", f"--userspec={config.user}", str(built.root), *shell]
     with _lent(built.root) as settings:
         env = settings | config.args | config.env
-        done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        done = subprocess.run(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
     if done.returncode != 0:
         raise StepFailed(f"RUN {text}\nexit code {done.returncode}\n{done.stdout}")
 
@@ -159,7 +161,7 @@ def _pip_settings() -> dict[str, str]:
 
 
 def _paths(value: str) -> list[str]:
-    """Give the files and folders of this machine that a setting names; of an index, the folder its files are in, too."""
+    """Give the files and folders of this machine that a setting names; of an index, the folder above it."""
     words = [Path(word.removeprefix("file://")) for word in value.split() if word.startswith(("/", "file:///"))]
     places = [word.parent if word.name == "simple" else word for word in words]
     return [str(place) for place in places if place.exists() and place != Path("/")]

@@ -12,8 +12,8 @@ import shlex
 from dataclasses import dataclass, field
 
 KNOWN = frozenset(
-    "ARG CMD COPY ENTRYPOINT ENV EXPOSE FROM HEALTHCHECK LABEL RUN STOPSIGNAL USER VOLUME WORKDIR".split()
-)
+    ("ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN", "STOPSIGNAL", "USER")
+) | {"VOLUME", "WORKDIR"}
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -168,4 +168,5 @@ def _assignments(text: str) -> dict[str, str]:
 
 
 def below(folder: str, path: str) -> str:
+    """Give a path that may be relative as one that is not."""
     return path if path.startswith("/") else f"{folder.rstrip('/')}/{path}"

@@ -28,7 +28,14 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 DEFAULTS = Settings.model_construct().model_dump(mode="json")
 KNOWN = {key.variable for key in walk(Settings, DEFAULTS)} | {settings.CONFIG_VARIABLE}
-WRITTEN = ("deploy/**/*.yaml", "deploy/**/*.conf", "docker-compose.yml", ".env.example", "Dockerfile", "docs/deployment.md")
+WRITTEN = (
+    "deploy/**/*.yaml",
+    "deploy/**/*.conf",
+    "docker-compose.yml",
+    ".env.example",
+    "Dockerfile",
+    "docs/deployment.md",
+)
 
 
 def container(kind: str) -> dict[str, Any]:
@@ -74,11 +81,13 @@ def test_pods_run_without_rights(kind: str) -> None:
     """User of the image, read-only root, no capabilities, the runtime's seccomp profile, no token."""
     pod, inside = PODS[kind], container(kind)
     assert pod["securityContext"] == {
-        **{"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001, "fsGroup": 10001},
+        "runAsNonRoot": True,
+        **dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), 10001),
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     assert inside["securityContext"] == {
-        **{"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True},
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False
@@ -136,7 +145,9 @@ def test_objects_select_the_gateways_pods() -> None:
 
 def test_gateways_reach_no_private_address() -> None:
     """The rule for the internet leaves out private and link-local networks, where metadata services are."""
-    blocks = [to["ipBlock"] for rule in OBJECTS["NetworkPolicy"]["spec"]["egress"] for to in rule["to"] if "ipBlock" in to]
+    blocks = [
+        to["ipBlock"] for rule in OBJECTS["NetworkPolicy"]["spec"]["egress"] for to in rule["to"] if "ipBlock" in to
+    ]
     (block,) = blocks
     assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"} <= set(block["except"])
 
@@ -148,10 +159,10 @@ def test_autoscaler_sets_the_replicas() -> None:
 
 
 def test_compose_profiles_have_their_services() -> None:
-    """`one` is the gateway alone; `scale` is two of them, nginx, PostgreSQL and the migration, and nothing is in both."""
+    """`one` is the gateway alone; `scale` is two of them, nginx, PostgreSQL and the migration."""
     profiles = {name: service["profiles"] for name, service in COMPOSE["services"].items()}
     scale = {"gateway-1", "gateway-2", "migrate", "proxy", "postgres"}
-    assert profiles == {"gateway": ["one"]} | dict.fromkeys(scale, ["scale"])
+    assert profiles == {"gateway": ["one"]} | {name: ["scale"] for name in scale}
 
 
 def test_compose_gateways_wait_for_the_migration() -> None:

@@ -1,4 +1,4 @@
-"""Two gateways, one PostgreSQL and the nginx configuration that is shipped, as `docker compose --profile scale` runs them."""
+"""Two gateways, one PostgreSQL and the nginx configuration that is shipped: the profile `scale` as processes."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ class Scale:
 
 
 @pytest.fixture(scope="module")
-def scale(
-    postgres: Postgres, running_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Scale]:
+def scale(postgres: Postgres, running_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scale]:
     """Migrate a new database, start two gateways on it and nginx in front of them."""
     directory = tmp_path_factory.mktemp("scale")
     with postgres.database() as url:
