@@ -57,8 +57,8 @@ def bootstrap(suite: str, folder: Path) -> Path:
         partial = folder / f"{suite}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         ask = ["apt-get", "indextargets", "--format", "$(REPO_URI)", f"Codename: {suite}", "Component: main"]
-        mirror = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()[0]
-        make = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(partial), mirror]
+        mirror = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split()[:1]
+        make = ["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", suite, str(partial), *mirror]
         with (folder / "debootstrap.log").open("wb") as log:
             subprocess.run(make, check=True, stdout=log, stderr=log)
         partial.rename(root)

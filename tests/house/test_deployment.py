@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dotenv import dotenv_values
 
 from app import settings
 from app.settings import Settings, load
@@ -163,6 +164,11 @@ def test_compose_profiles_have_their_services() -> None:
     profiles = {name: service["profiles"] for name, service in COMPOSE["services"].items()}
     scale = {"gateway-1", "gateway-2", "migrate", "proxy", "postgres"}
     assert profiles == {"gateway": ["one"]} | {name: ["scale"] for name in scale}
+
+
+def test_env_example_is_one_machine() -> None:
+    """A copy of the example starts the gateway with SQLite; the other profile needs a line changed."""
+    assert dotenv_values(ROOT / ".env.example")["COMPOSE_PROFILES"] == "one"
 
 
 def test_compose_gateways_wait_for_the_migration() -> None:

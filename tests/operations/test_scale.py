@@ -94,7 +94,7 @@ def test_f12_events_pass_nginx_as_they_come(scale: Scale, upstream: Upstream) ->
         client.send(sockets.request(STREAMED))
         assert DONE not in client.receive_until(b"data:")
         go.set()
-        assert DONE in client.receive_until(b"0\r\n\r\n")
+        client.receive_until(DONE)
 
 
 def test_f12_a_client_that_leaves_nginx_ends_the_call(scale: Scale, upstream: Upstream) -> None:
