@@ -116,14 +116,23 @@ SETS ?= ../shared/data
 fit: extras ## fit the map of questions and the weights, write docs/benchmarks (SETS=folder, ONNX=folder; 10 minutes)
 	$(BIN)/python -m bench.fit --data $(SETS) $(if $(ONNX),--onnx $(ONNX))
 
+MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
+
 .PHONY: check
-check: setup ## format, lint, types, import contracts, container files
+check: setup ## format, lint, types, import contracts, container files, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	for version in 1.30 1.37; do $(BIN)/kubernetes-validate --strict --quiet -k $$version $(MANIFESTS) || exit 1; done
+
+CACHE ?=
+
+.PHONY: verify-image
+verify-image: ## carry out the Dockerfile without Docker and run what comes of it (as root; CACHE=folder; 4 minutes)
+	scripts/verify-image $(if $(CACHE),--cache $(CACHE))
 
 .PHONY: format
 format: setup ## rewrite the code in the house format

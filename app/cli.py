@@ -27,7 +27,7 @@ from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
 from app.explaining import asked_as, explain
 from app.imports import commands as imports
-from app.registry.commands import backup, restore
+from app.registry.commands import backup, migrate, restore
 from app.registry.learn import learned
 from app.registry.store import Registry
 from app.registry.writing import PutResult
@@ -52,6 +52,7 @@ config = typer.Typer(help="The configuration.", no_args_is_help=True)
 app.add_typer(tools, name="tools")
 app.add_typer(config, name="config")
 app.command("eval")(evaluate)
+app.command("migrate")(migrate)
 app.command("backup")(backup)
 app.command("restore")(restore)
 app.add_typer(encoder, name="encoder")

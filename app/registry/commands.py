@@ -1,11 +1,11 @@
-"""`toolfunnel backup` and `toolfunnel restore`."""
+"""`toolfunnel migrate`, `toolfunnel backup` and `toolfunnel restore`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
@@ -16,9 +16,17 @@ from app.registry.backup import Manifest
 from app.registry.store import Registry
 from app.terminal import out, print_json
 
+T = TypeVar("T")
+
 _File = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE", show_default=False)]
 _Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def migrate(config: _Config = None) -> None:
+    """Bring the registry to what this version needs; make it where there is none."""
+    tools, place = _with_registry(config, _counted)
+    out.print(terminal.printable(f"{place}: up to date, {terminal.counted(tools)}"), markup=False, highlight=False)
 
 
 def backup(file: _File, config: _Config = None, as_json: _Json = False) -> None:
@@ -38,12 +46,16 @@ def restore(
     _tell("restored:", made, as_json=as_json)
 
 
-def _with_registry(config: Path | None, work: Callable[[Registry], Awaitable[Manifest]]) -> Manifest:
+async def _counted(registry: Registry) -> tuple[int, str]:
+    return await registry.count(), registry.database.place  # it was migrated when it was opened
+
+
+def _with_registry(config: Path | None, work: Callable[[Registry], Awaitable[T]]) -> T:
     if config is not None:
         settings.use_file(config)
     loaded = settings.load()
 
-    async def run() -> Manifest:
+    async def run() -> T:
         registry = await Registry.open(loaded.registry.address)
         try:
             return await work(registry)

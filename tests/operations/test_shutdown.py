@@ -17,7 +17,7 @@ from tests.conftest import StartGateway
 from tests.support import sockets, tools
 from tests.support.gateway import GatewayProcess
 from tests.support.lines import line_of, wait_for_text
-from tests.support.sockets import RawClient
+from tests.support.sockets import RawClient, listens
 from tests.support.upstream import DONE, Answer, Ending, Upstream, event, never, sse
 
 QUESTION = tools.encoded(tools.chat("list exams", stream=True))
@@ -28,12 +28,6 @@ STREAMS = 100
 def place(tmp_path: Path) -> Place:
     """An empty directory."""
     return Place(tmp_path, {})
-
-
-def listens(port: int) -> bool:
-    """Tell whether a connection is taken."""
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @contextmanager

@@ -51,13 +51,13 @@ class GatewayProcess:
     ) -> Self:
         """Start a server in an empty directory and wait until it is ready.
 
-        Without other settings its registry is a new SQLite file in that directory. `variables`: further ones of its
-        environment.
+        Without other settings its registry is a new SQLite file in that directory, its port a free one. `variables`:
+        further ones of its environment.
 
         Raises:
             AssertionError: It ended, or was not ready in time; the text holds its log.
         """
-        port = free_port()
+        port = int((settings or {}).get("SERVER__PORT") or free_port())
         values = {
             "SERVER__PORT": str(port),
             "SERVER__SHUTDOWN_GRACE_S": "2",

@@ -28,6 +28,12 @@ def request(
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
+def listens(port: int) -> bool:
+    """Tell whether a connection is taken."""
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
 def exchange(port: int, data: bytes) -> bytes:
     """Send bytes over a connection of their own, and give all that comes until the server closes it."""
     with RawClient(port) as client:
