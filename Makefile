@@ -141,7 +141,7 @@ format: setup ## rewrite the code in the house format
 
 .PHONY: lock
 lock: setup ## pin every dependency anew, with hashes (needs uv)
-	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --extra postgresql -o requirements/base.txt
+	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --extra postgresql --extra mcp -o requirements/base.txt
 	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
 	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --extra export --group encoders \
 		--constraint requirements/dev.txt --excludes requirements/no-gpu.txt --no-emit-package torch -o requirements/encoders.txt
