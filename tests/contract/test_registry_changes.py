@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import MetaData, Table, insert
 
-from app.registry import database, migrate, rows, store
+from app.registry import database, migrate, rows
 from app.registry.store import Changes, Registry
 from router import text
 from router.types import Risk, Tool
@@ -84,7 +84,7 @@ async def test_a_state_of_long_ago_is_not_known(
     registry: Registry, make_tool: MakeTool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log of changes is bounded; who comes from before it reads everything."""
-    monkeypatch.setattr(store, "_KEPT_CHANGES", 2)
+    monkeypatch.setattr(writing, "_KEPT_CHANGES", 2)
     await registry.put([make_tool("a")])
     states = [await registry.state()]
     for name in "bcd":
