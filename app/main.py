@@ -134,10 +134,8 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         every = {reader.encoder.key: reader for reader in (*previous, *readers)}
         closing.callback(close_all, [reader.encoder for reader in every.values()])
         router = Router(*[await _embedder(reader, registry, closing) for reader in every.values()])
-        routing = Routing(router, settings)
+        routing, upstream, telemetry = Routing(router, settings), Upstream(settings.upstream), Telemetry()
         closing.push_async_callback(asyncio.to_thread, routing.close)
-        upstream = Upstream(settings.upstream)
-        telemetry = Telemetry()
         tracing = tracing_to(settings.trace)
         if tracing is not None:
             closing.push_async_callback(asyncio.to_thread, tracing.close)

@@ -11,7 +11,7 @@ import pytest
 from alembic import command
 from sqlalchemy import MetaData, Table, insert
 
-from app.registry import database, migrate, rows
+from app.registry import database, migrate, rows, writing
 from app.registry.store import Changes, Registry
 from router import text
 from router.types import Risk, Tool
