@@ -104,7 +104,7 @@ def _load(config: Path | None) -> Settings:
 
 def _with_store(loaded: Settings, work: Callable[[KeyStore], Awaitable[T]]) -> T:
     async def run() -> T:
-        registry = await Registry.open(loaded.registry.url)
+        registry = await Registry.open(loaded.registry.address)
         try:
             return await work(KeyStore(registry))
         finally:

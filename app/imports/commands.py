@@ -239,7 +239,7 @@ class _Work(Imports):
 
 def _with(loaded: Settings, work: Callable[[_Work], Awaitable[T]]) -> T:
     async def run() -> T:
-        registry = await Registry.open(loaded.registry.url)
+        registry = await Registry.open(loaded.registry.address)
         try:
             return await work(_Work(registry, loaded))
         finally:
