@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -274,8 +275,11 @@ def test_c37_an_english_question_finds_a_tool_in_chinese(
 ) -> None:
     """And the reverse: an English question finds a tool that is described in Chinese."""
     own = [tools.function(key, description) for key, description in CHINESE.items()]
+    deadline = time.monotonic() + 30
     bare_gateway.post(tools.chat(text, own), x_toolfunnel_k="3")
-    assert name in upstream.last.tool_names
+    while name not in upstream.last.tool_names:  # the first answers may come before the list's vectors
+        assert time.monotonic() < deadline, upstream.last.tool_names
+        bare_gateway.post(tools.chat(text, own), x_toolfunnel_k="3")
 
 
 def test_c38_fields_of_every_kind_pass_unchanged(
