@@ -178,9 +178,12 @@ class Transport:
         Raises:
             httpx.PoolTimeout: None became free in time.
         """
+        if not self._places.locked():
+            await self._places.acquire()
+            return
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._timeouts.pool_s if self._places.locked() else None):
+            async with asyncio.timeout(self._timeouts.pool_s):
                 await self._places.acquire()
         except TimeoutError:
             raise httpx.PoolTimeout("every connection is in use") from None
