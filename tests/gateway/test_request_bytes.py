@@ -275,10 +275,11 @@ def test_c37_an_english_question_finds_a_tool_in_chinese(
 ) -> None:
     """And the reverse: an English question finds a tool that is described in Chinese."""
     own = [tools.function(key, description) for key, description in CHINESE.items()]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     bare_gateway.post(tools.chat(text, own), x_toolfunnel_k="3")
-    while name not in upstream.last.tool_names:  # the first answers may come before the list's vectors
+    while name not in upstream.last.tool_names:  # before its vectors are there words choose, and it is kept
         assert time.monotonic() < deadline, upstream.last.tool_names
+        text += "!"
         bare_gateway.post(tools.chat(text, own), x_toolfunnel_k="3")
 
 
