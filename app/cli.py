@@ -6,10 +6,8 @@ Exit codes: 0 done; 1 it could not be done, the message says why; 2 the command 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -28,6 +26,7 @@ from app.evaluation.command import evaluate
 from app.explaining import asked_as, explain
 from app.imports import commands as imports
 from app.registry.commands import backup, migrate, restore
+from app.registry.console import Config, Json, load, with_registry
 from app.registry.learn import learned
 from app.registry.store import Registry
 from app.registry.writing import PutResult
@@ -37,8 +36,6 @@ from app.telemetry import configure_logging
 from app.terminal import err, out, print_json
 from router.errors import RouterError
 from router.types import Risk, Tool
-
-T = TypeVar("T")
 
 app = typer.Typer(
     name="toolfunnel",
@@ -61,8 +58,6 @@ app.add_typer(imports.imports, name="import")
 app.add_typer(imports.sources, name="sources")
 tools.command("approve")(imports.approve_tools)
 
-Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
 
 
@@ -114,10 +109,10 @@ def serve(
 ) -> None:
     """Start the gateway. Ctrl-C ends it."""
     _override("server", host=host, port=port)
-    loaded = _load(config)
+    loaded = load(config)
     configure_logging(loaded.log, secrets_of(loaded))
     listen_on = serving.port_to_use(loaded.server.host, loaded.server.port)
-    asyncio.run(_check_registry(loaded))
+    with_registry(loaded, Registry.count)  # opened and migrated before any worker does: one clear message
     serving.run(loaded, listen_on, workers)
 
 
@@ -128,7 +123,7 @@ def import_tools(
     as_json: Json = False,
 ) -> None:
     """Register tools from files: all of them, or none. Near-duplicates are told."""
-    result, like = _import(_load(config), files)
+    result, like = _import(load(config), files)
     if as_json:
         print_json(msgspec.to_builtins(result) | {"near_duplicates": like and like["duplicates"]})
     else:
@@ -147,13 +142,13 @@ def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
     as_json: Json = False,
 ) -> None:
     """List the tools by name."""
-    loaded = _load(config)
+    loaded = load(config)
 
     async def work(registry: Registry) -> tuple[list[Tool], int]:
         found = await registry.find(tag=tag, q=q, risk=risk, tenant=tenant, limit=limit)
         return found, await registry.count()
 
-    found, total = _with_registry(loaded, work)
+    found, total = with_registry(loaded, work)
     if as_json:
         print_json([records.as_record(tool) for tool in found])
     elif found:
@@ -175,7 +170,7 @@ def show_tool(
     as_json: Json = False,  # noqa: ARG001 - a record is JSON in any case
 ) -> None:
     """Print one tool as a JSON record."""
-    tool = _with_registry(_load(config), lambda registry: registry.get(name))
+    tool = with_registry(load(config), lambda registry: registry.get(name))
     if tool is None:
         raise NotFound(f"There is no tool {name!r}. 'toolfunnel tools list --q TEXT' searches for one.")
     print_json(records.as_record(tool))
@@ -193,7 +188,7 @@ def remove_tools(
     async def work(registry: Registry) -> list[str]:
         return [name for name in wanted if not await registry.delete(name)]
 
-    missing = _with_registry(_load(config), work)
+    missing = with_registry(load(config), work)
     removed = [name for name in wanted if name not in missing]
     if as_json:
         print_json({"removed": removed, "missing": missing})
@@ -212,7 +207,7 @@ def list_duplicates(
     as_json: Json = False,
 ) -> None:
     """List pairs of tools that are nearly the same."""
-    loaded = _load(config)
+    loaded = load(config)
     first = make_encoders(loaded)[0]
     at = threshold or loaded.safety.duplicate_similarity
 
@@ -220,7 +215,7 @@ def list_duplicates(
         stored = await learned(registry, first)
         return duplicates.among(stored, duplicates.rows_of(stored.tools, source), at, limit)
 
-    like = _with_registry(loaded, work)
+    like = with_registry(loaded, work)
     if as_json:
         print_json(like)
     else:
@@ -238,14 +233,14 @@ def route(
     as_json: Json = False,
 ) -> None:
     """Explain which tools a question would be sent with, and why. Nothing is sent."""
-    loaded = _load(config)
+    loaded = load(config)
     if not question.strip():
         raise typer.BadParameter("it is empty; ask something", param_hint="'QUESTION'")
 
     async def work(registry: Registry) -> dict[str, Any]:
         return await explain(loaded, registry, question, await asked_as(registry, k, key))
 
-    explained = _with_registry(loaded, work)
+    explained = with_registry(loaded, work)
     if as_json:
         print_json(explained)
     elif explained["tools"]:
@@ -257,7 +252,7 @@ def route(
 @config.command("check")
 def check_config(config: Config = None, as_json: Json = False) -> None:
     """Read the configuration as the server would, and print it without its secrets."""
-    values = settings.redacted(_load(config))
+    values = settings.redacted(load(config))
     if as_json:
         print_json(values)
     else:
@@ -299,9 +294,9 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     _override("registry", url="sqlite:///data/demo.db")
     _override("log", level="warning")
     _override("server", port=port)
-    server = _load(config).server
+    server = load(config).server
     _override("server", port=serving.port_to_use(server.host, server.port))
-    loaded = _load(None)
+    loaded = load(None)
     serving.end_on_signals()
     err.print(_summary(_import(loaded, [catalog])[0]), highlight=False)
     run.run(loaded, model=model, once=once, as_json=as_json)
@@ -324,7 +319,7 @@ def _import(loaded: Settings, files: list[Path]) -> tuple[PutResult, Duplicates 
             return result, None
 
     try:
-        return _with_registry(loaded, work)
+        return with_registry(loaded, work)
     except KeyboardInterrupt:
         err.print("Stopped. Tools are registered all together or not at all: nothing is left half done.")
         raise
@@ -342,33 +337,10 @@ def _empty(loaded: Settings) -> str:
     return f"The catalogue {loaded.registry.url} is empty. 'toolfunnel tools import FILE...' registers tools."
 
 
-def _load(config: Path | None) -> Settings:
-    if config is not None:
-        settings.use_file(config)
-    return settings.load()
-
-
 def _override(section: str, **values: object) -> None:
     for key, value in values.items():
         if value is not None:
             settings.override(section, key, value)
-
-
-def _with_registry(loaded: Settings, work: Callable[[Registry], Awaitable[T]]) -> T:
-    async def run() -> T:
-        registry = await Registry.open(loaded.registry.address)
-        try:
-            return await work(registry)
-        finally:
-            await registry.close()
-
-    return asyncio.run(run())
-
-
-async def _check_registry(loaded: Settings) -> None:
-    """Open and migrate once, before any worker does, so that a problem is one clear message."""
-    registry = await Registry.open(loaded.registry.address)
-    await registry.close()
 
 
 if __name__ == "__main__":

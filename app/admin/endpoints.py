@@ -49,14 +49,16 @@ async def authorise(request: Request, service: Service) -> None:
 
 
 # Only for the documents, which offer a field for the key; `authorise` is what asks for it.
-described = HTTPBearer(auto_error=False, scheme_name="admin.key", description="The admin key.")
+_described = HTTPBearer(auto_error=False, scheme_name="admin.key", description="The admin key.")
 
-admin = APIRouter(
-    prefix="/admin",
-    dependencies=[Depends(authorise), Security(described)],
-    responses=schemas.ERRORS,
-    tags=["admin"],
-)
+
+def router_of(prefix: str, tag: str) -> APIRouter:
+    """Give a router for a part of the admin API."""
+    guarded = [Depends(authorise), Security(_described)]
+    return APIRouter(prefix=prefix, dependencies=guarded, responses=schemas.ERRORS, tags=[tag])
+
+
+admin = router_of("/admin", "admin")
 probes = APIRouter(tags=["probes"])
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi import Depends, Request, Response
 
 from app.admin import schemas
-from app.admin.endpoints import Service, as_json, authorise, body_of, described
+from app.admin.endpoints import Service, as_json, body_of, router_of
 from app.callers import issue
 from app.callers.follow import Following
 from app.errors import NotFound, RegistryError
@@ -26,12 +26,7 @@ async def following(request: Request) -> Following:
 
 Keys = Annotated[Following, Depends(following)]
 
-keys = APIRouter(
-    prefix="/admin/keys",
-    dependencies=[Depends(authorise), Security(described)],
-    responses=schemas.ERRORS,
-    tags=["keys"],
-)
+keys = router_of("/admin/keys", "keys")
 
 
 @keys.post("", status_code=201, openapi_extra=schemas.KEY, response_model=schemas.IssuedKey)

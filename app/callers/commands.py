@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from app import settings
 from app.callers import issue
 from app.errors import NotFound
+from app.registry.console import Config, Json, load, with_registry
 from app.registry.keys import KeyStore
 from app.registry.store import Registry
-from app.settings import Settings
 from app.terminal import err, given, out, print_json, show_keys
 from router.types import Risk
 
-T = TypeVar("T")
-
 keys = typer.Typer(help="Keys that callers hold.", no_args_is_help=True)
-
-Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def _given(words: list[str] | None) -> list[str]:
@@ -44,7 +35,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
     as_json: Json = False,
 ) -> None:
     """Create a key and print it. It is shown this once. Options that name something can be given several times."""
-    loaded = _load(config)
+    loaded = load(config)
     wanted = issue.Wanted(
         name=name,
         tenants=_given(tenant),
@@ -55,7 +46,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
         expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None,
     )
     key, secret = issue.issue(wanted, loaded)
-    _with_store(loaded, lambda store: store.add(key))
+    with_registry(loaded, lambda registry: KeyStore(registry).add(key))
     if as_json:
         print_json({"key": secret} | issue.as_record(key))
     else:
@@ -66,7 +57,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
 @keys.command("list")
 def list_keys(config: Config = None, as_json: Json = False) -> None:
     """List all keys, the oldest first; revoked ones stay."""
-    _, found = _with_store(_load(config), lambda store: store.load())
+    _, found = with_registry(load(config), lambda registry: KeyStore(registry).load())
     records = [issue.as_record(key) for key in found]
     if as_json:
         print_json(records)
@@ -83,10 +74,11 @@ def revoke_keys(
     """Revoke keys for good. Running gateways refuse them within a second. Exit code 1 when one was not there."""
     now = datetime.now(UTC)
 
-    async def work(store: KeyStore) -> list[str]:
+    async def work(registry: Registry) -> list[str]:
+        store = KeyStore(registry)
         return [key_id for key_id in dict.fromkeys(ids) if not await store.revoke(key_id, now)]
 
-    missing = _with_store(_load(config), work)
+    missing = with_registry(load(config), work)
     revoked = [key_id for key_id in dict.fromkeys(ids) if key_id not in missing]
     if as_json:
         print_json({"revoked": revoked, "missing": missing})
@@ -94,20 +86,3 @@ def revoke_keys(
         out.print(f"{len(revoked)} revoked", highlight=False)
     if missing:
         raise NotFound("\n".join(f"There is no key {key_id!r}." for key_id in missing))
-
-
-def _load(config: Path | None) -> Settings:
-    if config is not None:
-        settings.use_file(config)
-    return settings.load()
-
-
-def _with_store(loaded: Settings, work: Callable[[KeyStore], Awaitable[T]]) -> T:
-    async def run() -> T:
-        registry = await Registry.open(loaded.registry.address)
-        try:
-            return await work(KeyStore(registry))
-        finally:
-            await registry.close()
-
-    return asyncio.run(run())

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from threadpoolctl import threadpool_limits
 
-from app import __version__, importer, settings, terminal
+from app import __version__, importer, terminal
 from app.encoders import close_all
 from app.encoders.readers import Reader, load
 from app.errors import ConfigurationError
@@ -20,6 +20,7 @@ from app.evaluation import EvaluationFailed, compare, dataset, report, summary, 
 from app.evaluation.dataset import Dataset
 from app.evaluation.replay import Reference, Replay, catalog_of, routing_of
 from app.evaluation.results import DatasetRun, Run
+from app.registry import console
 from app.registry.learn import embed_missing
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
@@ -86,16 +87,12 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options
     earlier: Annotated[
         Path | None, typer.Option("--compare", help="What --json printed before.", metavar="FILE")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: console.Config = None,
+    as_json: console.Json = False,
 ) -> None:
     """Measure how well the tools for questions with known answers are found."""
     _check_usage(datasets or [], catalog, queries)
-    if config is not None:
-        settings.use_file(config)
-    loaded = settings.load()
+    loaded = console.load(config)
     configure_logging(loaded.log.model_copy(update={"level": "warning"}))
     if loaded.tools.source is Source.REQUEST:
         raise ConfigurationError("tools.source: with 'request' no catalogue is used, so there is nothing to measure")

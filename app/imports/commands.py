@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,13 +10,14 @@ import msgspec
 import typer
 from pydantic import ValidationError
 
-from app import settings, terminal
+from app import terminal
 from app.admin import duplicates
 from app.admin.duplicates import Duplicates
 from app.encoders import close_all, make_encoders
 from app.errors import BadRequest, InvalidRecords
 from app.imports import show
 from app.imports.service import Imports, Order, Report
+from app.registry.console import Config, Json, load, with_registry
 from app.registry.learn import embed_missing, learned
 from app.registry.sources import Sources
 from app.registry.store import Registry
@@ -37,13 +37,12 @@ def _given(text: str | None) -> str | None:
 imports = typer.Typer(help="Import tools from where they are defined.", no_args_is_help=True)
 sources = typer.Typer(help="Where tools were imported from.", no_args_is_help=True)
 
-Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Option("--source", help="What the source is called here.", callback=given)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
 Approve = Annotated[bool, typer.Option("--approve", help="Take changed definitions without holding them back.")]
 Skip = Annotated[bool, typer.Option("--skip", help="Leave out tools that cannot be taken, instead of taking none.")]
 Every = Annotated[float | None, typer.Option("--every", help="Seconds after which the server does it again.", min=1)]
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose the tools are; without, everyone's.", callback=given)]
 RiskOption = Annotated[Risk | None, typer.Option("--risk", help="The risk of the tools.")]
 
 
@@ -55,6 +54,7 @@ def import_openapi(  # noqa: PLR0913, PLR0917 - options
     path: Annotated[list[str] | None, typer.Option(help="Only operations of this path; * is anything.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only operations with this tag.")] = None,
     risk: RiskOption = None,
+    tenant: Tenant = "",
     every: Every = None,
     dry_run: DryRun = False,
     approve: Approve = False,
@@ -63,7 +63,7 @@ def import_openapi(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Register the operations of an API as tools. Tools that its document has no more are removed."""
-    filters = {"methods": method or [], "paths": path or [], "tags": tag or [], "risk": risk}
+    filters = {"methods": method or [], "paths": path or [], "tags": tag or [], "risk": risk, "tenant": tenant}
     spec = _spec(SourceKind.OPENAPI, source, where, filters, every, approve=approve, skip=skip)
     _run(config, spec, dry_run=dry_run, as_json=as_json)
 
@@ -73,6 +73,7 @@ def import_mcp(  # noqa: PLR0913, PLR0917 - options
     url: Annotated[str, typer.Argument(help="An MCP server over streamable HTTP.", metavar="URL", callback=given)],
     source: Name,
     risk: RiskOption = None,
+    tenant: Tenant = "",
     every: Every = None,
     dry_run: DryRun = False,
     approve: Approve = False,
@@ -81,7 +82,7 @@ def import_mcp(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Register the tools of an MCP server. One that is a command stands in the configuration: 'sources sync'."""
-    spec = _spec(SourceKind.MCP, source, url, {"risk": risk}, every, approve=approve, skip=skip)
+    spec = _spec(SourceKind.MCP, source, url, {"risk": risk, "tenant": tenant}, every, approve=approve, skip=skip)
     _run(config, spec, dry_run=dry_run, as_json=as_json)
 
 
@@ -90,6 +91,7 @@ def import_file(  # noqa: PLR0913, PLR0917 - options
     file: Annotated[str, typer.Argument(help="Definitions, JSON or YAML.", metavar="FILE|URL", callback=given)],
     source: Name,
     risk: RiskOption = None,
+    tenant: Tenant = "",
     every: Every = None,
     dry_run: DryRun = False,
     approve: Approve = False,
@@ -98,14 +100,14 @@ def import_file(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Register tools that are defined for LangChain, LlamaIndex, Anthropic, MCP or OpenAI."""
-    spec = _spec(SourceKind.TOOLS, source, file, {"risk": risk}, every, approve=approve, skip=skip)
+    spec = _spec(SourceKind.TOOLS, source, file, {"risk": risk, "tenant": tenant}, every, approve=approve, skip=skip)
     _run(config, spec, dry_run=dry_run, as_json=as_json)
 
 
 @sources.command("list")
 def list_sources(config: Config = None, as_json: Json = False) -> None:
     """List the sources: what they are, how many tools they have, and how many of those wait for approval."""
-    loaded = _load(config)
+    loaded = load(config)
     rows = _with(loaded, lambda work: show.listed(work.sources, loaded.imports))
     if as_json:
         print_json(rows)
@@ -122,7 +124,7 @@ def sync_source(
     as_json: Json = False,
 ) -> None:
     """Import a source again, as it was imported or is configured."""
-    spec = _with(_load(config), lambda work: work.spec(name))
+    spec = _with(load(config), lambda work: work.spec(name))
     if approve:
         spec = spec.model_copy(update={"approve": True})
     _run(None, spec, dry_run=dry_run, as_json=as_json)
@@ -135,7 +137,7 @@ def remove_source(
     as_json: Json = False,
 ) -> None:
     """Remove a source with all its tools."""
-    removed = _with(_load(config), lambda work: work.sources.remove(name))
+    removed = _with(load(config), lambda work: work.sources.remove(name))
     if as_json:
         print_json({"removed": removed})
     else:
@@ -149,7 +151,7 @@ def approve_tools(
     as_json: Json = False,
 ) -> None:
     """Approve what sources have changed. Without a name: list what waits."""
-    loaded = _load(config)
+    loaded = load(config)
     if not names and source is None:
         waiting = _with(loaded, lambda work: show.waiting(work.sources))
         return print_json(waiting) if as_json else show.waiting_table(waiting)
@@ -175,7 +177,7 @@ def _spec(
 
 
 def _run(config: Path | None, spec: SourceSpec, *, dry_run: bool, as_json: bool) -> None:
-    loaded = _load(config)
+    loaded = load(config)
     try:
         report, like = _with(loaded, lambda work: _imported(work, loaded, Order(spec, dry_run=dry_run)))
     except InvalidRecords as error:
@@ -238,17 +240,4 @@ class _Work(Imports):
 
 
 def _with(loaded: Settings, work: Callable[[_Work], Awaitable[T]]) -> T:
-    async def run() -> T:
-        registry = await Registry.open(loaded.registry.address)
-        try:
-            return await work(_Work(registry, loaded))
-        finally:
-            await registry.close()
-
-    return asyncio.run(run())
-
-
-def _load(config: Path | None) -> Settings:
-    if config is not None:
-        settings.use_file(config)
-    return settings.load()
+    return with_registry(loaded, lambda registry: work(_Work(registry, loaded)))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response, Security
+from fastapi import Depends, Request, Response
 from pydantic import ValidationError
 
 from app.admin import records, schemas
-from app.admin.endpoints import Service, as_json, authorise, body_of, described
+from app.admin.endpoints import Service, as_json, body_of, router_of
 from app.errors import BadRequest, NotFound
 from app.imports import show
 from app.imports.clock import Synchroniser
@@ -39,12 +39,7 @@ async def synchroniser(request: Request) -> Synchroniser:
 
 Imports = Annotated[Synchroniser, Depends(synchroniser)]
 
-imports = APIRouter(
-    prefix="/admin",
-    dependencies=[Depends(authorise), Security(described)],
-    responses=schemas.ERRORS,
-    tags=["imports"],
-)
+imports = router_of("/admin", "imports")
 
 
 @imports.post("/imports", openapi_extra=IMPORT, response_model=ImportReport)

@@ -31,12 +31,13 @@ class Found:
     risk: Risk = Risk.READ
     extra: JSON | None = None  # further fields of a record
 
-    def record(self, name: str, source: str) -> bytes:
-        """Give the record of this tool under a name."""
+    def record(self, name: str, source: str, tenant: str = "") -> bytes:
+        """Give the record of this tool under a name, for everyone or for one tenant."""
         kind = self.tool["type"]
         named = self.tool | {kind: {"name": name} | self.tool[kind]}
         fields = {"tool": named, "tags": list(self.tags), "risk": self.risk.value} | (self.extra or {})
-        return json.dumps(fields | {"source": source}, ensure_ascii=False, sort_keys=False).encode()
+        belongs = {"source": source} | ({"tenant": tenant} if tenant else {})
+        return json.dumps(fields | belongs, ensure_ascii=False, sort_keys=False).encode()
 
 
 def function(description: str, parameters: JSON | None) -> JSON:

@@ -7,7 +7,7 @@ the old one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -176,8 +176,9 @@ def _raised(fresh: Tool, base: Tool) -> bool:
 
 def _fields(fresh: Tool, now: Tool) -> tuple[str, ...]:
     """Name what differs, in the words of people."""
-    names: Mapping[str, str] = {"description": "description", "risk": "risk", "tags": "tags"}
-    found = [word for field, word in names.items() if getattr(fresh, field) != getattr(now, field)]
+    found = [
+        field for field in ("description", "risk", "tags", "tenant") if getattr(fresh, field) != getattr(now, field)
+    ]
     if _parameters(fresh) != _parameters(now):
         found.append("parameters")
     return tuple(found)

@@ -15,7 +15,7 @@ class ChangedTool(BaseModel):
     """A tool whose definition is another one."""
 
     name: str
-    fields: list[str] = Field(description="description, parameters, risk, tags; none: something else of it.")
+    fields: list[str] = Field(description="description, parameters, risk, tags, tenant; none: something else of it.")
 
 
 class RefusedTool(BaseModel):

@@ -169,7 +169,7 @@ def _offers(
     refused: list[tuple[int, Found, str]] = []
     seen: set[str] = set()
     for place, one in enumerate(found):
-        raw = one.record(names[one.original], spec.name)
+        raw = one.record(names[one.original], spec.name, spec.tenant)
         if one.original in seen:
             refused.append((place, one, "the source has this name twice"))
         elif names[one.original] in foreign:

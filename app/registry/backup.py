@@ -3,7 +3,8 @@
 The file is a ZIP of a SQLite database (`registry.db`) and `manifest.json`, which holds its SHA-256. Laws: a backup is
 one state of the registry, taken while others write; a file that was there is replaced when the new one is whole. A
 restore is all or nothing; a file that is not what its manifest says is refused; one of an earlier version is migrated
-first. After it every process reads everything anew.
+first. After it every process reads everything anew. A key that the registry knows as revoked stays
+revoked.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from typing import IO
 
 import msgspec
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import __version__
 from app.errors import Conflict, RegistryUnusable
-from app.registry import copying, migrate, schema
+from app.registry import copying, keys, migrate, schema
 from app.registry.sqlite import SqliteDatabase
 from app.registry.store import Registry
 from app.registry.writing import raise_generation
@@ -73,10 +75,10 @@ async def backup(registry: Registry, file: Path) -> Manifest:
 
 
 async def restore(registry: Registry, file: Path, *, replace: bool = False) -> Manifest:
-    """Put what a backup holds into a registry that has no tools, or in place of what it has.
+    """Put what a backup holds into a registry that is empty, or in place of what it has.
 
     Raises:
-        Conflict: There are tools, and nobody said to replace them.
+        Conflict: There are tools, keys or sources, and nobody said to replace them.
         RegistryUnusable: The file is no backup, damaged, or of a newer version.
     """
     with tempfile.TemporaryDirectory(prefix="toolfunnel-restore-") as directory:
@@ -93,10 +95,10 @@ async def restore(registry: Registry, file: Path, *, replace: bool = False) -> M
 
 async def _fill(registry: Registry, copy: SqliteDatabase, *, replace: bool) -> None:
     async with copy.reading() as source, registry.changing() as target:
-        there = (await target.execute(select(func.count()).select_from(schema.tools))).scalar_one()
-        if there and not replace:
+        if not replace and (there := await _held(target)):
             place = registry.database.place
-            raise Conflict(f"The registry {place} holds {there:,} tools. --replace puts the backup in their place")
+            raise Conflict(f"The registry {place} holds {there}. --replace puts the backup in their place")
+        revoked = await keys.revocations(target)
         before = (await target.execute(select(schema.generation.c.value))).scalar_one()
         await copying.copy_rows(source, target, leave=[schema.changes])
         for table in schema.metadata.sorted_tables:
@@ -106,6 +108,15 @@ async def _fill(registry: Registry, copy: SqliteDatabase, *, replace: bool) -> N
         await target.execute(delete(schema.changes))
         await target.execute(update(schema.generation).values(value=max(before, restored)))
         await raise_generation(target)
+        await keys.revoke_again(target, revoked)
+
+
+async def _held(connection: AsyncConnection) -> str:
+    """Say what a restore would replace; nothing for an empty registry."""
+    counted: dict[str, int] = {}
+    for table in (schema.tools, schema.keys, schema.sources):
+        counted[table.name] = (await connection.execute(select(func.count()).select_from(table))).scalar_one()
+    return ", ".join(f"{number:,} {what}" for what, number in counted.items() if number)
 
 
 def _described(copy: Path) -> Manifest:

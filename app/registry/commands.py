@@ -2,67 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 import typer
 
-from app import settings, terminal
+from app import terminal
 from app.registry import backup as backups
 from app.registry.backup import Manifest
+from app.registry.console import Config, Json, load, with_registry
 from app.registry.store import Registry
 from app.terminal import out, print_json
 
-T = TypeVar("T")
-
 _File = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE", show_default=False)]
-_Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
-_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def migrate(config: _Config = None) -> None:
+def migrate(config: Config = None) -> None:
     """Bring the registry to what this version needs; make it where there is none."""
-    tools, place = _with_registry(config, _counted)
+    tools, place = with_registry(load(config), _counted)
     out.print(terminal.printable(f"{place}: up to date, {terminal.counted(tools)}"), markup=False, highlight=False)
 
 
-def backup(file: _File, config: _Config = None, as_json: _Json = False) -> None:
+def backup(file: _File, config: Config = None, as_json: Json = False) -> None:
     """Write the registry to one file, while it is in use."""
-    made = _with_registry(config, lambda registry: backups.backup(registry, file))
+    made = with_registry(load(config), lambda registry: backups.backup(registry, file))
     _tell(f"{file}:", made, as_json=as_json)
 
 
 def restore(
     file: _File,
-    config: _Config = None,
+    config: Config = None,
     replace: Annotated[bool, typer.Option("--replace", help="Remove what the registry holds.")] = False,
-    as_json: _Json = False,
+    as_json: Json = False,
 ) -> None:
     """Fill the registry from a backup: with all of it, or with nothing."""
-    made = _with_registry(config, lambda registry: backups.restore(registry, file, replace=replace))
+    made = with_registry(load(config), lambda registry: backups.restore(registry, file, replace=replace))
     _tell("restored:", made, as_json=as_json)
 
 
 async def _counted(registry: Registry) -> tuple[int, str]:
     return await registry.count(), registry.database.place  # it was migrated when it was opened
-
-
-def _with_registry(config: Path | None, work: Callable[[Registry], Awaitable[T]]) -> T:
-    if config is not None:
-        settings.use_file(config)
-    loaded = settings.load()
-
-    async def run() -> T:
-        registry = await Registry.open(loaded.registry.address)
-        try:
-            return await work(registry)
-        finally:
-            await registry.close()
-
-    return asyncio.run(run())
 
 
 def _tell(what: str, made: Manifest, *, as_json: bool) -> None:

@@ -125,6 +125,23 @@ async def _draw_token(connection: AsyncConnection) -> None:
     await connection.execute(update(schema.keys_state).values(token=uuid4().hex))
 
 
+async def revocations(connection: AsyncConnection) -> dict[str, datetime]:
+    """Give when keys were revoked, by id."""
+    keys = schema.keys.c
+    found = (await connection.execute(select(keys.id, keys.revoked_at))).all()
+    return {key_id: at for key_id, revoked_at in found if (at := _utc(revoked_at)) is not None}
+
+
+async def revoke_again(connection: AsyncConnection, revoked: Mapping[str, datetime]) -> None:
+    """Revoke keys that came back with a backup; every process reads all keys anew."""
+    keys = schema.keys.c
+    statement = update(schema.keys).where(keys.id == bindparam("of"), keys.revoked_at.is_(None))
+    if revoked:
+        values = [{"of": key_id, "at": at} for key_id, at in revoked.items()]
+        await connection.execute(statement.values(revoked_at=bindparam("at")), values)
+    await _draw_token(connection)
+
+
 def _from_key(key: Key) -> dict[str, Any]:
     return {
         column.name: _listed(getattr(key, column.name)) if column.name in _LISTS else getattr(key, column.name)

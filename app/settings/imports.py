@@ -55,6 +55,7 @@ class SourceSpec(Section):
     prefix: bool | None = Field(
         None, description="Whether names begin with the source's; null: all but those of tools."
     )
+    tenant: str = Field("", max_length=1_000, description="Whose its tools are; empty: everyone's.")
     methods: tuple[Method, ...] = Field((), description="Only operations of these methods.")
     paths: tuple[str, ...] = Field((), description="Only operations of these paths; * stands for anything.")
     tags: tuple[str, ...] = Field((), description="Only operations with one of these tags.")

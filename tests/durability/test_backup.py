@@ -9,6 +9,7 @@ import json
 import random
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,12 @@ import pytest
 
 from app.errors import Conflict, RegistryError, RegistryUnusable
 from app.registry import backup
+from app.registry.keys import Key, KeyStore
 from app.registry.store import Registry
 from router.types import Risk, Tool
 from tests.support.postgres import Postgres
 
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
 VECTOR = np.arange(4, dtype=np.float32)
 
 
@@ -113,6 +116,25 @@ async def test_durability_c15_a_restore_removes_nothing_unasked(
     assert [one.name for one in (await registry.load())[1]] == ["from_backup"]
     assert (await registry.state()).generation > before.generation
     await source.close()
+    await registry.close()
+
+
+@pytest.mark.parametrize("target", ["other sqlite", "other postgresql"])
+async def test_durability_c15_a_restore_revives_no_key(urls: dict[str, str], tmp_path: Path, target: str) -> None:
+    """What was revoked since the backup stays revoked; a registry that has only keys is not empty."""
+    registry = await Registry.open(urls[target])
+    keys = KeyStore(registry)
+    for key_id in ("kept", "revoked"):
+        await keys.add(Key(key_id, "a test", THEN))
+    await backup.backup(registry, tmp_path / "b.zip")
+    await keys.revoke("revoked", THEN)
+    token = await keys.token()
+    with pytest.raises(Conflict, match="holds 2 keys"):
+        await backup.restore(registry, tmp_path / "b.zip")
+    await backup.restore(registry, tmp_path / "b.zip", replace=True)
+    fresh, found = await keys.load()
+    assert {key.id: key.revoked_at for key in found} == {"kept": None, "revoked": THEN}
+    assert fresh != token
     await registry.close()
 
 

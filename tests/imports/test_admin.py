@@ -78,6 +78,17 @@ def test_a_document_can_be_handed_over(admin: httpx.Client) -> None:
     assert "hand the new one over" in source(admin, "doc")["error"]
 
 
+def test_the_tools_of_a_source_can_be_one_tenants(admin: httpx.Client) -> None:
+    """They are registered for that tenant, whatever they say of themselves; another tenant later is a change."""
+    tools = [{"tool": {"type": "function", "function": {"name": "leave_days"}}, "tenant": "everyone"}]
+    body: dict[str, Any] = {"name": "of_acme", "kind": "tools", "document": tools}
+    admin.post("/admin/imports", json=body | {"tenant": "acme"}).raise_for_status()
+    assert admin.get("/admin/tools/leave_days").json()["tenant"] == "acme"
+    moved = admin.post("/admin/imports", json=body | {"tenant": "other"}).json()
+    assert moved["changed"] == [{"name": "leave_days", "fields": ["tenant"]}]
+    assert admin.get("/admin/tools/leave_days").json()["tenant"] == "other"
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -1,0 +1,47 @@
+"""What commands share that work on the registry: their options, the settings, and an open registry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from app import settings
+from app.registry.store import Registry
+from app.settings import Settings
+
+T = TypeVar("T")
+
+Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def load(config: Path | None) -> Settings:
+    """Read the configuration, from this file where one is named.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
+    if config is not None:
+        settings.use_file(config)
+    return settings.load()
+
+
+def with_registry(loaded: Settings, work: Callable[[Registry], Awaitable[T]]) -> T:
+    """Open the registry, do the work, close it.
+
+    Raises:
+        RegistryError: It cannot be opened.
+    """
+
+    async def run() -> T:
+        registry = await Registry.open(loaded.registry.address)
+        try:
+            return await work(registry)
+        finally:
+            await registry.close()
+
+    return asyncio.run(run())
