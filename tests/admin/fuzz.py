@@ -15,6 +15,12 @@ from tests.support import tools
 from tests.support.gateway import GatewayProcess
 
 _KEY = "the-key-of-the-operator"
+_SETTINGS = {
+    "ADMIN__KEY": _KEY,
+    "CALLERS__PEPPER": "p" * 32,
+    "UPSTREAM__CREDENTIALS": "managed",
+    "UPSTREAM__API_KEY": "sk",
+}
 _CONFIGURATION = """
 [[operations]]
 include-name = "GET /admin/tools"
@@ -24,7 +30,7 @@ checks.negative_data_rejection.enabled = false  # an empty value is as good as n
 
 def fuzz(directory: Path, examples: int, phases: str = "coverage,fuzzing") -> tuple[int, str, str]:
     """Run it against a gateway in a directory; give the exit code, what it said, and the gateway's log."""
-    gateway = GatewayProcess.start(directory / "gateway", {"ADMIN__KEY": _KEY})
+    gateway = GatewayProcess.start(directory / "gateway", _SETTINGS)
     (directory / "schemathesis.toml").write_text(_CONFIGURATION, encoding="utf-8")
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
