@@ -1,6 +1,7 @@
 """Measure callers' keys: what a check costs, whether its time tells something, how soon a revoked key is refused.
 
-`python -m bench.keys`: half a minute. The two gateways of the last figure share one SQLite registry.
+And what a caller notices of another one's flood. `python -m bench.keys`: a minute. The two gateways share one SQLite
+registry.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import math
 import random
 import statistics
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +32,8 @@ from tests.support.upstream import Upstream
 SAMPLES = 20_000
 KEYS = 1_000
 REVOKED = 30
+ASKED = 500  # requests of the quiet caller, each way
+FLOODING = 8  # connections of the other, without a pause
 PEPPER = "a-pepper-of-more-than-32-characters"
 ADMIN = "the-key-of-the-operator"
 
@@ -82,8 +88,9 @@ def welch_t(ring: Keyring, keys: list[bytes]) -> float:
     return (means[0] - means[1]) / math.sqrt(sum(spread))
 
 
-def revocation_ms(place: Path) -> list[float]:
-    """Revoke keys at one gateway; give the milliseconds until the other refuses each."""
+@contextmanager
+def two_gateways(place: Path) -> Iterator[tuple[GatewayProcess, GatewayProcess]]:
+    """Run them in managed mode."""
     upstream = Upstream().start()
     settings = {
         "UPSTREAM__BASE_URL": upstream.base_url,
@@ -95,18 +102,67 @@ def revocation_ms(place: Path) -> list[float]:
     }
     gateways = [GatewayProcess.start(place / name, settings) for name in ("first", "second")]
     try:
-        made = [gateways[0].admin("POST", "/admin/keys", json={"name": "bench"}).json() for _ in range(REVOKED)]
-        time.sleep(1)
-        with httpx.Client(base_url=gateways[1].base_url, trust_env=False) as client:
-            return [_until_refused(gateways[0], client, key) for key in made]
+        yield gateways[0], gateways[1]
     finally:
         for gateway in gateways:
             gateway.stop()
         upstream.stop()
 
 
+def revocation_ms(first: GatewayProcess, second: GatewayProcess) -> list[float]:
+    """Revoke keys at one gateway; give the milliseconds until the other refuses each."""
+    made = [_issued(first) for _ in range(REVOKED)]
+    time.sleep(1)
+    with httpx.Client(base_url=second.base_url, trust_env=False) as client:
+        return [_until_refused(first, client, key) for key in made]
+
+
+def neighbour_ms(gateway: GatewayProcess) -> tuple[list[float], list[float], int]:
+    """Give the milliseconds of a caller's requests alone, and beside another's flood; and the flood's requests.
+
+    The other may ask once a second.
+    """
+    quiet, loud = _issued(gateway), _issued(gateway, limits=["60/minute"])
+    alone = _asked_ms(gateway, quiet)
+    over, counts = threading.Event(), [0] * FLOODING
+
+    def flood(number: int) -> None:
+        with httpx.Client(base_url=gateway.base_url, trust_env=False, headers=_shown(loud)) as client:
+            while not over.is_set():
+                client.get("/models")
+                counts[number] += 1
+
+    threads = [threading.Thread(target=flood, args=(number,)) for number in range(FLOODING)]
+    for thread in threads:
+        thread.start()
+    beside = _asked_ms(gateway, quiet)
+    over.set()
+    for thread in threads:
+        thread.join()
+    return alone, beside, sum(counts)
+
+
+def _asked_ms(gateway: GatewayProcess, key: dict[str, str]) -> list[float]:
+    times = []
+    with httpx.Client(base_url=gateway.base_url, trust_env=False, headers=_shown(key)) as client:
+        for _ in range(ASKED):
+            started = time.perf_counter()
+            assert client.get("/models").status_code == 200
+            times.append((time.perf_counter() - started) * 1e3)
+    return sorted(times)
+
+
+def _issued(gateway: GatewayProcess, **wanted: object) -> dict[str, str]:
+    key: dict[str, str] = gateway.admin("POST", "/admin/keys", json={"name": "bench"} | wanted).json()
+    return key
+
+
+def _shown(key: dict[str, str]) -> dict[str, str]:
+    return {"authorization": f"Bearer {key['key']}"}
+
+
 def _until_refused(gateway: GatewayProcess, client: httpx.Client, key: dict[str, str]) -> float:
-    shown = {"authorization": f"Bearer {key['key']}"}
+    shown = _shown(key)
     assert client.get("/models", headers=shown).status_code == 200
     assert gateway.admin("DELETE", f"/admin/keys/{key['id']}").status_code == 204
     revoked = time.perf_counter()
@@ -121,10 +177,13 @@ def main() -> None:
     look, whole = cost_us(ring, keys)
     print(f"a look at a ring of {KEYS:,} keys: {look:.1f} us; all of identify: {whole:.1f} us (medians of {SAMPLES:,})")
     print(f"known id with a wrong secret against unknown id: t = {welch_t(ring, keys):+.2f} ({2 * SAMPLES:,} samples)")
-    with tempfile.TemporaryDirectory() as place:
-        delays = sorted(revocation_ms(Path(place)))
+    with tempfile.TemporaryDirectory() as place, two_gateways(Path(place)) as (first, second):
+        delays = sorted(revocation_ms(first, second))
+        alone, beside, flood = neighbour_ms(first)
     middle = statistics.median(delays)
     print(f"revoked here, refused there: p50 {middle:.0f} ms, max {delays[-1]:.0f} ms ({REVOKED} keys)")
+    p50, p99 = (f"{alone[at]:.1f} -> {beside[at]:.1f} ms" for at in (ASKED // 2, ASKED * 99 // 100))
+    print(f"a caller beside {flood:,} requests of another's, who may ask 60 times a minute: p50 {p50}, p99 {p99}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from app.errors import SourceRefused
 from app.imports.bounds import mapping, words
 from app.imports.found import JSON, Found, digest_of, function
 from app.settings.imports import SourceSpec
 from router.types import Kind, Risk
 
+_SCHEMA = re.compile("schema|param|arg", re.IGNORECASE)
 _FIELDS = frozenset(("tags", "risk", "keywords", "examples", "pinned", "enabled"))
 
 
@@ -58,4 +61,6 @@ def _tool(entry: JSON) -> tuple[str, JSON]:
     if "title" in entry and "properties" in entry:  # a schema that is a function: LangChain's and pydantic's
         schema = {key: value for key, value in entry.items() if key not in ("title", "description")}
         return words(entry["title"]), function(description, schema)
-    return (name, function(description, None)) if name and description else ("", {})
+    # What has parameters, and says them in a way that is not known, is not one without.
+    unknown = any(value and _SCHEMA.search(str(key)) for key, value in entry.items())
+    return (name, function(description, None)) if name and description and not unknown else ("", {})

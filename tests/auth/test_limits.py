@@ -67,6 +67,18 @@ def test_auth_e08_what_is_too_much_is_refused_before_its_body(pair: Pair, issue:
     assert (status, json.loads(body)["error"]["code"]) == (429, "rate_limit_exceeded")
 
 
+def test_d09_a_flood_of_one_caller_leaves_the_others_theirs(pair: Pair, issue: Issue, upstream: Upstream) -> None:
+    """While one asks 300 times as fast as it can, all of another's 30 requests are answered; the provider sees 35."""
+    loud, quiet = issue(limits=["5/hour"])["key"], issue()["key"]
+    with ThreadPoolExecutor(16) as pool:
+        flood = [pool.submit(asked, pair[0], loud) for _ in range(300)]
+        answers = [asked(pair[0], quiet) for _ in range(30)]
+        statuses = [one.result() for one in flood]
+    assert answers == [200] * 30
+    assert (statuses.count(200), statuses.count(429)) == (5, 295)
+    assert len(upstream.requests) == 35
+
+
 def test_limits_of_one_key_are_not_anothers(pair: Pair, issue: Issue, upstream: Upstream) -> None:
     """A caller that has used up its own leaves the others theirs."""
     first, second = issue(limits=["1/hour"])["key"], issue(limits=["1/hour"])["key"]

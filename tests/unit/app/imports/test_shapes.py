@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,21 @@ def test_a_shape_is_recognised(shape: str) -> None:
     assert json.loads(tool.definition)["function"]["parameters"] == SCHEMA
 
 
+FRAMEWORKS: dict[str, Any] = json.loads(Path(__file__).with_name("frameworks.json").read_text())
+
+
+@pytest.mark.parametrize("written", FRAMEWORKS)
+def test_what_frameworks_write_is_recognised(written: str) -> None:
+    """A function of two parameters, or a model of one, as these versions write it: nothing of its schema is lost."""
+    (found,) = shapes.read([FRAMEWORKS[written]], SPEC)
+    tool = records.read(found.record(found.wish, "agent"))
+    parameters = json.loads(tool.definition)["function"]["parameters"]
+    assert "weather" in tool.name.lower()
+    assert "Get the weather" in tool.description
+    assert parameters["properties"].keys() >= {"city"}
+    assert set(parameters["properties"]) <= {"city", "days"}
+
+
 def test_langchains_args_become_an_object() -> None:
     """`tool.args` is the properties alone."""
     (found,) = shapes.read(NAMED | {"args": PROPERTIES}, SPEC)
@@ -69,7 +85,9 @@ def test_a_record_keeps_its_fields() -> None:
     assert records.read(found.record(found.wish, "agent")).risk is Risk.DANGEROUS
 
 
-@pytest.mark.parametrize("entry", [{"foo": 1}, "text", 7, None, {"name": ""}, {"type": "function"}])
+@pytest.mark.parametrize(
+    "entry", [{"foo": 1}, "text", 7, None, {"name": ""}, {"type": "function"}, NAMED | {"fn_schema_str": "{}"}]
+)
 def test_what_has_no_shape_is_refused(entry: object) -> None:
     """The place and the keys are told."""
     with pytest.raises(SourceRefused, match="Entry 2 is no tool that is known"):
