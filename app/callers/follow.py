@@ -70,11 +70,15 @@ class Following:
 
     async def _follow(self) -> None:
         failed = False
+        watch = self.store.watch()
         while True:
             await asyncio.sleep(self._look_s)
+            if not watch.stirred():
+                continue
             try:
                 await self.refresh()
                 failed = False
+                watch.taken()
             except RegistryError as error:
                 if not failed:
                     _log.warning("keys could not be read; those that are known go on", reason=str(error))

@@ -16,7 +16,7 @@ import structlog
 from app.errors import GatewayError, RegistryError, SourceRefused
 from app.imports import reading
 from app.imports.service import Imports, Order, Report
-from app.registry.sources import Sources
+from app.registry.sources import Source, Sources
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
 
 _log = structlog.get_logger()
@@ -100,27 +100,34 @@ class Synchroniser:
         self.running[name] = (what, tools)
 
     async def _look(self) -> None:
+        known: dict[str, Source] = {}
+        watch = self.imports.sources.registry.watch()
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                specs = await self._scheduled()
+                if watch.stirred():
+                    known = {source.name: source for source in await self.imports.sources.all()}
+                    watch.taken()
+                specs = self._scheduled(known)
                 self._listen(specs)
                 for spec in specs.values():
-                    await self._if_due(spec)
+                    if _is_due(known.get(spec.name)):
+                        await self._import(spec)
             except RegistryError as error:  # the catalogue's own follower warns of it
                 _log.debug("sources could not be looked at", reason=str(error))
             except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
                 _log.exception("sources could not be synchronised")
 
-    async def _scheduled(self) -> dict[str, SourceSpec]:
+    def _scheduled(self, known: dict[str, Source]) -> dict[str, SourceSpec]:
         """Give the sources that have a clock: the configured ones, and others that were imported with one."""
         specs = {spec.name: spec for spec in self.imports.settings.sources}
-        for source in await self.imports.sources.all():
+        for source in known.values():
             if source.name not in specs and source.due_at is not None:
                 specs[source.name] = SourceSpec.model_validate_json(source.spec)
         return {name: spec for name, spec in specs.items() if spec.interval_s is not None}
 
-    async def _if_due(self, spec: SourceSpec) -> None:
+    async def _import(self, spec: SourceSpec) -> None:
+        """Import a source that is due, unless another process does it."""
         now = datetime.now(UTC)
         fresh = self.imports.source(spec, now)
         if not await self.imports.sources.claim(fresh, now):
@@ -154,6 +161,11 @@ class Synchroniser:
             except (SourceRefused, RegistryError) as error:
                 _log.debug("a source cannot be listened to", source=spec.name, reason=str(error))
             await asyncio.sleep(spec.interval_s or _LOOK_S)
+
+
+def _is_due(source: Source | None) -> bool:
+    """Tell whether it is time for a source; one that was never imported is due."""
+    return source is None or source.due_at is None or source.due_at <= datetime.now(UTC)
 
 
 def _tell(report: Report) -> None:

@@ -66,6 +66,10 @@ class Database(Protocol):
         """Wait until other processes may have changed tools: as long as that at most."""
         ...
 
+    def mark(self) -> object:
+        """Give what every change, of whichever process, makes another value. None where only a look can tell."""
+        ...
+
     async def copy_to(self, path: Path) -> None:
         """Write one state of it as a SQLite file that is not there yet. Who writes meanwhile hardly waits."""
         ...

@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.registry import schema
-from app.registry.store import Registry
+from app.registry.store import Registry, Watch
 from router.types import Grants, Risk
 
 _WORDS = msgspec.json.Decoder(tuple[str, ...])
@@ -64,6 +64,10 @@ class KeyStore:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+
+    def watch(self) -> Watch:
+        """Give a watch of one's own."""
+        return self._registry.watch()
 
     async def token(self) -> str:
         """Give what tells whether anything changed."""

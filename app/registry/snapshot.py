@@ -225,11 +225,16 @@ class Snapshots:
 
     async def _follow(self) -> None:
         """Look for changes made by other processes."""
+        watch = self._registry.watch()
         while True:
             await self._registry.changed(self._poll_s)
+            if not watch.stirred():
+                continue
             try:
                 await self.refresh()
                 self._reached(None)
+                if self._on_complete is None:  # else it is tried again
+                    watch.taken()
             except RegistryError as error:
                 self._reached(error)
             except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault

@@ -11,6 +11,7 @@ import asyncio
 import errno
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from app.errors import BadRequest, RegistryBusy, RegistryError, RegistryFull, RegistryUnusable
 
 _WRITE = {"toolfunnel_write": True}  # execution options of a transaction that writes
+_COARSE_S = 2.5  # within it two writes may have the same time: on FAT, or while a clock is set
 _PREFIX = "sqlite:///"
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
@@ -57,6 +59,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, busy_timeout_ms: int) -> None:
         self.path = path
         self.place = str(path)
+        self._wal = path.with_name(f"{path.name}-wal")  # where writes go if something turned it on
         options: dict[str, Any] = {"poolclass": NullPool, "connect_args": _arguments(busy_timeout_ms)}
         self.engine = create_async_engine(_url("sqlite+aiosqlite", path, "rw"), **options)
         self._maker = create_engine(_url("sqlite", path, "rwc"), **options)
@@ -130,6 +133,19 @@ class SqliteDatabase:
     async def changed(self, seconds: float) -> None:
         """Wait until the next look."""
         await asyncio.sleep(seconds)
+
+    def mark(self) -> object:
+        """Give the file's number, size and time; None where a write may have left them as they are.
+
+        The file itself must not be opened for this: closing it again would take SQLite's locks away from this process.
+        """
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        if time.time() - found.st_mtime < _COARSE_S or self._wal.exists():
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     async def copy_to(self, path: Path) -> None:
         """Copy the file by SQLite's own means: in one piece, while others read."""

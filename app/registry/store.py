@@ -56,6 +56,24 @@ class State:
     token: str
 
 
+class Watch:
+    """Tells one who reads a registry again and again when that is of use."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._seen: object = None
+        self._now: object = None
+
+    def stirred(self) -> bool:
+        """Tell whether anything may have changed since the last look that was `taken`."""
+        self._now = self._database.mark()
+        return self._now is None or self._now != self._seen
+
+    def taken(self) -> None:
+        """Take note that everything was read that was there when `stirred` was asked."""
+        self._seen = self._now
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What became of the tools since a state, as of `state`.
@@ -101,6 +119,10 @@ class Registry:
     async def changed(self, seconds: float) -> None:
         """Wait until another process may have changed tools: until it says so, or as long as that."""
         await self.database.changed(seconds)
+
+    def watch(self) -> Watch:
+        """Give a watch of one's own."""
+        return Watch(self.database)
 
     async def shielded(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work that goes on, and that `close` waits for, when the caller is cancelled."""

@@ -1,8 +1,12 @@
 """What changed since a state: exactly that, or everything where the state is not known."""
 
+# ruff: noqa: ASYNC240 (files are prepared and looked at while nothing else runs)
+
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -124,3 +128,50 @@ async def test_digests_of_an_earlier_recipe_are_told_and_replaced(registry: Regi
     await registry.restate(before.stale)
     after = await registry.changes()
     assert (after.stale, after.state) == ({}, before.state)
+
+
+async def test_a_watch_misses_no_change(open_registry: OpenRegistry, make_tool: MakeTool) -> None:
+    """Whatever another process wrote since the last look, however soon after it, there is reason for the next."""
+    registry, other = await open_registry(), await open_registry()
+    watch = registry.watch()
+    for number in range(20):
+        assert watch.stirred()
+        watch.taken()
+        await other.put([make_tool(f"t{number}")])
+    assert watch.stirred()
+
+
+@pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
+async def test_a_watch_spares_looks_at_a_file_at_rest(
+    open_registry: OpenRegistry, registry_path: Path, make_tool: MakeTool
+) -> None:
+    """A file that nobody wrote to for seconds needs no second look; one that is replaced, gone, or has a WAL does."""
+    registry = await open_registry()
+    at_rest(registry_path)
+    watch = registry.watch()
+    assert watch.stirred()
+    assert watch.stirred()  # the look was not taken
+    watch.taken()
+    assert not watch.stirred()
+    await registry.put([make_tool("a")])
+    assert watch.stirred()
+    at_rest(registry_path)
+    watch.stirred()
+    watch.taken()
+    shutil.copy2(registry_path, registry_path.with_name("copy"))
+    registry_path.with_name("copy").replace(registry_path)  # as large, and as old
+    assert watch.stirred()
+    watch.taken()
+    wal = registry_path.with_name(f"{registry_path.name}-wal")
+    wal.touch()
+    assert watch.stirred()
+    wal.unlink()
+    assert not watch.stirred()
+    registry_path.unlink()
+    assert watch.stirred()
+
+
+def at_rest(path: Path) -> None:
+    """Let a file look as if nobody had written to it for a minute."""
+    then = time.time() - 60
+    os.utime(path, (then, then))
