@@ -1,11 +1,11 @@
 """Embedder: an encoder with a memory, and with deadlines.
 
-Questions and tools are encoded on two threads of their own, so that a long list of tools never stands before
-a question. A caller waits until its deadline and takes what is ready; the rest is finished in the background
-and is there for the next request. A question that somebody waits for goes before one that nobody does; that is soon
-given up. What could not be encoded is tried again when it is next asked for; a tool that the encoder refuses, not so
-soon. A tool's vector is the mean of those of its summary, its detail and its example questions. A dot product with it
-is the mean of the similarities.
+Questions and tools are encoded on two threads of their own, so that a long list of tools never stands before a
+question; and tools a few of each list in turn, so that no list stands before another. A caller waits until its
+deadline and takes what is ready; the rest is finished in the background and is there for the next request. A question
+that somebody waits for goes before one that nobody does; that is soon given up. What could not be encoded is tried
+again when it is next asked for; a tool that the encoder refuses, not so soon. A tool's vector is the mean of those of
+its summary, its detail and its example questions. A dot product with it is the mean of the similarities.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -36,6 +36,7 @@ _TOGETHER_CHARACTERS = 400  # about 10 ms
 _URGENT = 4  # texts of one request that go before everything else
 _HISTORY = 256  # texts of one request at most
 _BACKLOG = 5_000  # tools that may wait; more are left to words until there is room
+_OF_ONE = 1_000  # tools of one list at a time, so that nobody's list takes all the room
 _ASKED = 2_000  # questions that may
 _GIVEN_UP_S = 1.0  # a question that nobody has waited for so long
 _REFUSED = 4_096  # tools that are remembered as refused
@@ -63,6 +64,15 @@ class _Question:
     deadline: float
     urgent: bool
     started: bool = False
+    done: Future[None] = field(default_factory=Future)
+
+
+@dataclass(slots=True)
+class _Tools:
+    """Tools of one list that wait to be encoded, by digest, in their order; and what came of those before them."""
+
+    waiting: list[tuple[str, Tool]]
+    learned: dict[str, Vectors] = field(default_factory=dict)
     done: Future[None] = field(default_factory=Future)
 
 
@@ -148,11 +158,12 @@ class Embedder:
         self, tools: Sequence[Tool], digests: Sequence[str], order: Sequence[int], deadline: float
     ) -> tuple[Vectors, Mask]:
         """Give `float32[n, d]` and which rows are ready by `deadline`; the unknown are encoded in `order`."""
-        missing = [i for i in order if self._tools.get(digests[i]) is None and self._may_be_asked(digests[i])]
+        unknown = (i for i in order if self._tools.get(digests[i]) is None and self._may_be_asked(digests[i]))
+        missing = list(islice(unknown, _OF_ONE))
         if missing and len(self._asking) < _BACKLOG:
-            job: Future[None] = Future()
-            self._asking |= dict.fromkeys((digests[i] for i in missing), job)
-            self._submit(self._for_tools, self._encode_tools, [(digests[i], tools[i]) for i in missing], job)
+            work = _Tools([(digests[i], tools[i]) for i in missing])
+            self._asking |= dict.fromkeys((digests[i] for i in missing), work.done)
+            self._submit(self._for_tools, self._encode_tools, work)
         wait_for({asked for d in digests if (asked := self._asking.get(d)) is not None}, _until(deadline))
         vectors = np.zeros((len(tools), self.encoder.dimension), dtype=np.float32)
         ready = np.zeros(len(tools), dtype=np.bool_)
@@ -255,21 +266,35 @@ class Embedder:
         if self.on_failed is not None:
             self.on_failed(error)
 
-    def _encode_tools(self, work: list[tuple[str, Tool]], job: Future[None]) -> None:
-        learned: dict[str, Vectors] = {}
+    def _encode_tools(self, work: _Tools) -> None:
+        """Encode a few tools of a list; the others wait behind the lists of other callers."""
+        goes_on = False
         try:
-            for start in range(0, len(work), _CHUNK):
-                if self._closing:
-                    return
-                for digest, vector in self._encode_some(work[start : start + _CHUNK]):
-                    self._tools.put(digest, vector)
-                    learned[digest] = vector
+            fresh = dict(self._encode_some(work.waiting[:_CHUNK]))
+            for digest, vector in fresh.items():
+                self._tools.put(digest, vector)
+            work.learned |= fresh
+            goes_on = self._goes_on(work)
         finally:
-            for digest, _ in work:
-                self._asking.pop(digest, None)
-            job.set_result(None)
-            if learned and self.on_learned is not None:
-                self.on_learned(learned)
+            if not goes_on:
+                for digest, _ in work.waiting:
+                    self._asking.pop(digest, None)
+                work.done.set_result(None)
+                if work.learned and self.on_learned is not None:
+                    self.on_learned(work.learned)
+
+    def _goes_on(self, work: _Tools) -> bool:
+        """Let the rest of a list wait for its turn; tell whether there is one."""
+        rest = _Tools(work.waiting[_CHUNK:], work.learned, work.done)
+        if not rest.waiting or self._closing:
+            return False
+        try:
+            self._submit(self._for_tools, self._encode_tools, rest)
+        except RuntimeError:  # closed in this moment
+            return False
+        for digest, _ in work.waiting[:_CHUNK]:
+            self._asking.pop(digest, None)
+        return True
 
     def _encode_some(self, chunk: list[tuple[str, Tool]]) -> list[tuple[str, Vectors]]:
         """Give vectors by digest; a tool that the encoder refuses keeps back no other.

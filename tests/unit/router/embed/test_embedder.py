@@ -228,6 +228,26 @@ def test_tools_asked_twice_at_once_are_encoded_once() -> None:
     assert len(encoder.seen) == 2 * len(_TOOLS)
 
 
+def test_tools_of_a_long_list_let_those_of_others_go_on() -> None:
+    """A list that came first and is long keeps nobody waiting for its end."""
+    long = [tool(f"long_{i}", f"does thing {i}") for i in range(200)]
+    encoder = GatedEncoder(stops=lambda asked: asked.startswith("long 100"))
+    with _embedder(encoder) as embedder:
+        embedder.tools(long, digests(*long), range(200), now())
+        assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].all()
+        assert not embedder.tools(long, digests(*long), range(200), now())[1].all()
+
+
+def test_tools_of_one_list_do_not_take_all_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a list only so many wait at a time; the next request asks for the next."""
+    monkeypatch.setattr(module, "_OF_ONE", 6)
+    with _embedder(HashingEncoder()) as embedder:
+        first = embedder.tools(_TOOLS, _DIGESTS, [*reversed(_ORDER)], soon())[1]
+        second = embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1]
+    assert first.tolist() == [False] * 4 + [True] * 6
+    assert second.all()
+
+
 def test_tools_survive_a_broken_encoder() -> None:
     """A failing encoder gives no vectors, no error, no wait; nothing stays marked, the next request retries."""
     encoder = BreakingEncoder()
