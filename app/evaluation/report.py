@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from app.evaluation import EvaluationFailed, charts, wording
 from app.evaluation.results import Run
 
@@ -24,6 +22,8 @@ def write(path: Path, run: Run) -> None:
 
 def page(run: Run) -> str:
     """Give the page."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - loaded where it is used
+
     environment = Environment(
         loader=PackageLoader("app.evaluation", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

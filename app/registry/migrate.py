@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 
 from app.errors import RegistryUnusable
 from app.registry.database import Database
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_ALEMBICS = "alembic_version"  # its own table
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_REVISIONS = sorted(path.name.partition("_")[0] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 _ALEMBIC = threading.Lock()  # Alembic keeps the running migration in globals of its own
 
 
@@ -38,28 +41,31 @@ def upgrade(database: Database) -> None:
         if not current:
             with database.migrating() as connection:
                 if not _is_current(connection, database.place):
+                    from alembic import command  # noqa: PLC0415 - a fifth of a second, and hardly ever needed
+
                     command.upgrade(config(connection), "head")
 
 
 def _is_current(connection: Connection, place: str) -> bool:
     """Tell whether nothing is to be done; raise where nothing can be."""
-    scripts = ScriptDirectory.from_config(config(connection))
-    applied = MigrationContext.configure(connection).get_current_heads()
-    if not applied and inspect(connection).get_table_names():
+    tables = inspect(connection).get_table_names()
+    applied = connection.scalar(text("SELECT version_num FROM alembic_version")) if _ALEMBICS in tables else None
+    if applied is None and set(tables) - {_ALEMBICS}:
         raise RegistryUnusable(f"{place} is a database of something else, not a registry. Set registry.url to another")
-    known = {script.revision for script in scripts.walk_revisions()}
-    if not known.issuperset(applied):
+    if applied is not None and applied not in _REVISIONS:
         raise RegistryUnusable(
             f"The registry {place} was written by a newer version of Toolfunnel "
-            f"(schema {', '.join(applied)}). Install that version, or set registry.url to another registry"
+            f"(schema {applied}). Install that version, or set registry.url to another registry"
         )
-    return applied == tuple(scripts.get_heads())
+    return applied == _REVISIONS[-1]
 
 
 def config(connection: Connection) -> Config:
     """Give what Alembic needs to run our migrations over a connection."""
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
     made = Config()
     made.set_main_option("path_separator", "os")
-    made.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    made.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     made.attributes["connection"] = connection
     return made

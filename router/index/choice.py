@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from router.index.faiss import FaissIndex
 from router.index.flat import FlatIndex
 from router.types import VectorIndex, Vectors
 
@@ -11,4 +10,8 @@ EXACT_UP_TO = 50_000  # rows: 7 ms at 512 dimensions
 
 def index_of(vectors: Vectors) -> VectorIndex:
     """Index `float32[n, d]`, each row no longer than one."""
-    return FlatIndex(vectors) if len(vectors) <= EXACT_UP_TO else FaissIndex(vectors)
+    if len(vectors) <= EXACT_UP_TO:
+        return FlatIndex(vectors)
+    from router.index.faiss import FaissIndex  # noqa: PLC0415 - loaded where it is used
+
+    return FaissIndex(vectors)
