@@ -36,9 +36,12 @@ extras: $(EXTRAS) ## add torch, sentence-transformers and the ONNX exporter to .
 demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop; MODEL=, PORT=)
 	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
+# One more than there are cores: many tests wait for a clock.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, 1 + (os.cpu_count() or 1)))')
+
 .PHONY: test
-test: extras ## run the whole test suite, a file at a time on each core
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: extras ## run the whole test suite, a file at a time in each of JOBS processes
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 ROUNDS ?= 3
 
