@@ -172,6 +172,19 @@ def changed(tool: Tool, body: bytes) -> Tool:
     return replace(tool, **edits)
 
 
+def enables(body: bytes) -> bool | None:
+    """Tell whether a PATCH enables or disables the tool; None: neither.
+
+    Raises:
+        InvalidEntry: It cannot be read.
+    """
+    try:
+        enabled = _CHANGE.decode(body).enabled
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidEntry(str(error)) from error
+    return None if isinstance(enabled, msgspec.UnsetType) else enabled
+
+
 def as_record(tool: Tool) -> Record:
     """Give a tool in the form of the admin API."""
     return Record(

@@ -13,6 +13,7 @@ from app.admin import duplicates, records
 from app.admin.duplicates import Duplicate, Duplicates
 from app.errors import BadRequest, Conflict, NotFound, RegistryError
 from app.registry.snapshot import Snapshots
+from app.registry.sources import enabling
 from app.registry.store import Registry
 from app.registry.writing import PutResult
 from app.routing import Explained, Options, Routing
@@ -115,9 +116,12 @@ class AdminService:
         Raises:
             NotFound: There is none of this name.
             BadRequest: The change cannot be applied.
+            Conflict: It would enable what waits for approval.
         """
         try:
-            tool = await self._registry.change(name, lambda tool: records.changed(tool, body))
+            enabled = records.enables(body)
+            also = None if enabled is None else enabling(name, enabled)
+            tool = await self._registry.change(name, lambda tool: records.changed(tool, body), also)
         except records.InvalidEntry as error:
             raise BadRequest(f"The change cannot be applied: {error}") from error
         await self.show()

@@ -75,13 +75,14 @@ class Synchroniser:
             _tell(report)
         return report
 
-    async def approve(self, names: list[str] | None, source: str | None) -> list[str]:
+    async def approve(self, names: list[str] | None, source: str | None, digest: str | None = None) -> list[str]:
         """Approve what waits, and show it to the next request.
 
         Raises:
             NotFound: Nothing waits under one of these names.
+            Conflict: Another definition waits than that of the digest.
         """
-        approved = await self.imports.approve(names, source)
+        approved = await self.imports.approve(names, source, digest)
         await self._changed()
         _log.info("definitions were approved", tools=approved[:20], number=len(approved))
         return approved

@@ -29,6 +29,8 @@ from router.types import Encoder, Risk, Tool
 
 T = TypeVar("T")
 
+_DIGITS = 8  # of a digest that say which it is
+
 
 def _given(text: str | None) -> str | None:
     return None if text is None else given(text)
@@ -39,7 +41,7 @@ sources = typer.Typer(help="Where tools were imported from.", no_args_is_help=Tr
 
 Name = Annotated[str, typer.Option("--source", help="What the source is called here.", callback=given)]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")]
-Approve = Annotated[bool, typer.Option("--approve", help="Take changed definitions without holding them back.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Take changed definitions, this once.")]
 Skip = Annotated[bool, typer.Option("--skip", help="Leave out tools that cannot be taken, instead of taking none.")]
 Every = Annotated[float | None, typer.Option("--every", help="Seconds after which the server does it again.", min=1)]
 Tenant = Annotated[str, typer.Option("--tenant", help="Whose the tools are; without, everyone's.", callback=given)]
@@ -64,8 +66,8 @@ def import_openapi(  # noqa: PLR0913, PLR0917 - options
 ) -> None:
     """Register the operations of an API as tools. Tools that its document has no more are removed."""
     filters = {"methods": method or [], "paths": path or [], "tags": tag or [], "risk": risk, "tenant": tenant}
-    spec = _spec(SourceKind.OPENAPI, source, where, filters, every, approve=approve, skip=skip)
-    _run(config, spec, dry_run=dry_run, as_json=as_json)
+    spec = _spec(SourceKind.OPENAPI, source, where, filters, every, skip=skip)
+    _run(config, Order(spec, dry_run=dry_run, approve=approve), as_json=as_json)
 
 
 @imports.command("mcp")
@@ -82,8 +84,8 @@ def import_mcp(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Register the tools of an MCP server. One that is a command stands in the configuration: 'sources sync'."""
-    spec = _spec(SourceKind.MCP, source, url, {"risk": risk, "tenant": tenant}, every, approve=approve, skip=skip)
-    _run(config, spec, dry_run=dry_run, as_json=as_json)
+    spec = _spec(SourceKind.MCP, source, url, {"risk": risk, "tenant": tenant}, every, skip=skip)
+    _run(config, Order(spec, dry_run=dry_run, approve=approve), as_json=as_json)
 
 
 @imports.command("file")
@@ -100,8 +102,8 @@ def import_file(  # noqa: PLR0913, PLR0917 - options
     as_json: Json = False,
 ) -> None:
     """Register tools that are defined for LangChain, LlamaIndex, Anthropic, MCP or OpenAI."""
-    spec = _spec(SourceKind.TOOLS, source, file, {"risk": risk, "tenant": tenant}, every, approve=approve, skip=skip)
-    _run(config, spec, dry_run=dry_run, as_json=as_json)
+    spec = _spec(SourceKind.TOOLS, source, file, {"risk": risk, "tenant": tenant}, every, skip=skip)
+    _run(config, Order(spec, dry_run=dry_run, approve=approve), as_json=as_json)
 
 
 @sources.command("list")
@@ -125,9 +127,7 @@ def sync_source(
 ) -> None:
     """Import a source again, as it was imported or is configured."""
     spec = _with(load(config), lambda work: work.spec(name))
-    if approve:
-        spec = spec.model_copy(update={"approve": True})
-    _run(None, spec, dry_run=dry_run, as_json=as_json)
+    _run(None, Order(spec, dry_run=dry_run, approve=approve), as_json=as_json)
 
 
 @sources.command("remove")
@@ -147,15 +147,18 @@ def remove_source(
 def approve_tools(
     names: Annotated[list[str] | None, typer.Argument(help="Names of tools.", metavar="NAME")] = None,
     source: Annotated[str | None, typer.Option("--source", help="All tools of this source.", callback=_given)] = None,
+    digest: Annotated[str | None, typer.Option(help="Only if this is what waits: what was listed.")] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Approve what sources have changed. Without a name: list what waits."""
     loaded = load(config)
+    if digest is not None and (len(names or ()) != 1 or len(digest) < _DIGITS):
+        raise typer.BadParameter(f"it goes with one NAME, and has {_DIGITS} characters or more", param_hint="--digest")
     if not names and source is None:
         waiting = _with(loaded, lambda work: show.waiting(work.sources))
         return print_json(waiting) if as_json else show.waiting_table(waiting)
-    approved = _with(loaded, lambda work: work.approve(names or None, source))
+    approved = _with(loaded, lambda work: work.approve(names or None, source, digest))
     if as_json:
         return print_json({"approved": approved})
     return out.print(f"{terminal.counted(len(approved))} approved", highlight=False)
@@ -176,10 +179,10 @@ def _spec(
         raise BadRequest("\n".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())) from error
 
 
-def _run(config: Path | None, spec: SourceSpec, *, dry_run: bool, as_json: bool) -> None:
+def _run(config: Path | None, order: Order, *, as_json: bool) -> None:
     loaded = load(config)
     try:
-        report, like = _with(loaded, lambda work: _imported(work, loaded, Order(spec, dry_run=dry_run)))
+        report, like = _with(loaded, lambda work: _imported(work, loaded, order))
     except InvalidRecords as error:
         lines = [f"{problem.name}: {problem.reason}" for problem in error.problems]
         raise BadRequest(

@@ -14,6 +14,7 @@ from app.errors import BadRequest, NotFound
 from app.imports import show
 from app.imports.clock import Synchroniser
 from app.imports.schemas import (
+    APPROVE,
     IMPORT,
     SYNC,
     ApprovalList,
@@ -76,9 +77,8 @@ async def sync_source(name: str, request: Request, service: Service, imports: Im
     if unknown := options.keys() - {"dry_run", "approve"}:
         raise BadRequest(f"There is no option {', '.join(sorted(unknown))}: dry_run and approve are.")
     spec = await imports.imports.spec(name)
-    if options.get("approve") is True:
-        spec = spec.model_copy(update={"approve": True})
-    return as_json(await imports.run(Order(spec, dry_run=options.get("dry_run") is True)))
+    order = Order(spec, dry_run=options.get("dry_run") is True, approve=options.get("approve") is True)
+    return as_json(await imports.run(order))
 
 
 @imports.post("/sources/{name}:approve", response_model=Approved)
@@ -93,10 +93,14 @@ async def list_approvals(imports: Imports) -> Response:
     return as_json({"waiting": await show.waiting(imports.imports.sources)})
 
 
-@imports.post("/tools/{name}:approve", response_model=schemas.RecordSchema)
-async def approve_tool(name: str, service: Service, imports: Imports) -> Response:
-    """Approve what a source has changed on a tool."""
-    await imports.approve([name], None)
+@imports.post("/tools/{name}:approve", openapi_extra=APPROVE, response_model=schemas.RecordSchema)
+async def approve_tool(name: str, request: Request, service: Service, imports: Imports) -> Response:
+    """Approve what a source has changed on a tool: with a digest only the definition that was looked at."""
+    options = _object(await body_of(request, service.settings) or b"{}")
+    digest = options.pop("digest", None)
+    if options or not (digest is None or isinstance(digest, str)):
+        raise BadRequest("An approval has a digest, as GET /admin/approvals gives it, or nothing.")
+    await imports.approve([name], None, digest)
     return as_json(records.as_record(await service.get(name)))
 
 

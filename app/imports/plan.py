@@ -1,8 +1,8 @@
 """What an import changes: what a source says now against what is known of it. Pure.
 
 Laws: what an operator has changed on an imported tool stays (tags, keywords, risk, whether it is enabled); only a
-risk that the source itself raises is raised. A definition that is held back is not offered: neither the new one nor
-the old one.
+risk that the source itself raises is raised, and none that was raised by hand is lowered. A definition that is held
+back is not offered: neither the new one nor the old one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from app.admin import records
-from app.registry.sources import Known, Provenance
+from app.registry.sources import Known, Pending, Provenance, pending
 from router.types import Risk, Tool
 
 _RISKS = list(Risk)  # from harmless to dangerous
@@ -31,14 +31,6 @@ class Offer:
     tool: Tool
     base: str
     digest: str
-
-
-class Pending(msgspec.Struct):
-    """What waits for an operator. `enabled` is what the tool becomes when it is approved."""
-
-    digest: str
-    base: str
-    enabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +94,7 @@ def plan(offers: Sequence[Offer], known: Sequence[Known], origin: Origin, hold: 
 def approved(known: Known, at: datetime) -> Known:
     """Take what waits: the tool as its source has it now, with what the operator has changed on it."""
     origin = known.provenance
-    waiting = msgspec.json.decode(origin.pending or "", type=Pending)
+    waiting = pending(known)
     fresh = replace(records.read(waiting.base.encode()), enabled=waiting.enabled)
     base = replace(records.read(origin.base.encode()), enabled=known.tool.enabled)
     tool = merged(fresh, base, known.tool)
@@ -115,8 +107,8 @@ def merged(fresh: Tool, base: Tool, now: Tool) -> Tool:
     kept: dict[str, Any] = {name: getattr(now, name) for name in _OWNED if getattr(now, name) != getattr(base, name)}
     if now.definition != base.definition and fresh.definition == base.definition:
         kept |= {name: getattr(now, name) for name in _DEFINITION}
-    if now.risk != base.risk and not _raised(fresh, base):
-        kept["risk"] = now.risk
+    if now.risk != base.risk:
+        kept["risk"] = max(fresh.risk, now.risk, key=_RISKS.index) if _raised(fresh, base) else now.risk
     return replace(fresh, **kept)
 
 
@@ -130,7 +122,7 @@ def _new(offer: Offer, origin: Origin, hold: Hold) -> tuple[str, Known]:
 def _again(offer: Offer, known: Known, origin: Origin, hold: Hold) -> tuple[str, Known | None]:
     """Compare one tool that is known with what is offered."""
     before = known.provenance
-    waiting = None if before.pending is None else msgspec.json.decode(before.pending, type=Pending)
+    waiting = None if before.pending is None else pending(known)
     if offer.digest == before.digest:
         if waiting is None and offer.base == before.base:
             return "unchanged", None

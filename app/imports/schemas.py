@@ -71,8 +71,9 @@ class Approval(BaseModel):
 
     name: str
     source: str
-    approved: dict[str, Any] | None = Field(description="The tool object that was approved; null: it is new.")
-    now: dict[str, Any] = Field(description="The tool object that the source has now.")
+    digest: str = Field(description="Of what the source says now: to approve just that.")
+    approved: dict[str, Any] | None = Field(description="The record that was approved; null: it is new.")
+    now: dict[str, Any] = Field(description="The record that the source has now.")
 
 
 class ApprovalList(BaseModel):
@@ -139,25 +140,21 @@ def _values(definitions: dict[str, Any], field: dict[str, Any]) -> list[str]:
     return [value for name in named for value in definitions[name]["enum"]]
 
 
+def _optional(properties: dict[str, Any]) -> dict[str, Any]:
+    """Describe a body that may be left out."""
+    schema = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {"requestBody": {"required": False, "content": {"application/json": {"schema": schema}}}}
+
+
 IMPORT = request_body(_import())
-SYNC = {
-    "requestBody": {
-        "required": False,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "dry_run": {"type": "boolean", "default": False},
-                        "approve": {
-                            "type": "boolean",
-                            "default": False,
-                            "description": "Take changed definitions without holding them back.",
-                        },
-                    },
-                    "additionalProperties": False,
-                }
-            }
+SYNC = _optional(
+    {
+        "dry_run": {"type": "boolean", "default": False},
+        "approve": {
+            "type": "boolean",
+            "default": False,
+            "description": "Take changed definitions, this once.",
         },
     }
-}
+)
+APPROVE = _optional({"digest": {"type": "string", "description": "Of the definition that was looked at."}})

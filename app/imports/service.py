@@ -16,7 +16,7 @@ from app.imports import reading
 from app.imports.found import Found
 from app.imports.names import assign
 from app.imports.plan import Hold, Offer, Origin, Plan, approved, plan
-from app.registry.sources import Exchange, Known, Source, Sources
+from app.registry.sources import Exchange, Known, Source, Sources, pending
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
 from router.types import Tool
 
@@ -54,12 +54,13 @@ class Report(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for. `attended`: an operator asks, and sees what comes of it."""
+    """What is asked for. `attended`: an operator asks, and sees what comes of it; `approve`: and takes it once."""
 
     spec: SourceSpec
     document: bytes | None = None
     dry_run: bool = False
     attended: bool = True
+    approve: bool = False
 
 
 class Imports:
@@ -93,7 +94,8 @@ class Imports:
         if not offers:
             raise SourceRefused(f"None of the tools of {spec.name} can be taken: {refused[0][2]}")
         now = datetime.now(UTC)
-        made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), _hold(order, known))
+        hold = _hold(order, await self.sources.get(spec.name))
+        made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), hold)
         if not order.dry_run:
             step("writing", len(made.written))
             if ready is not None:
@@ -102,23 +104,24 @@ class Imports:
             await self.sources.exchange(source, Exchange(known, made.written, made.gone))
         return _report(order, made, [Refused(one.original, reason) for _, one, reason in refused])
 
-    async def approve(self, names: Sequence[str] | None = None, source: str | None = None) -> list[str]:
+    async def approve(
+        self, names: Sequence[str] | None = None, source: str | None = None, digest: str | None = None
+    ) -> list[str]:
         """Take what waits for approval: of the tools named, or all of a source; give their names.
+
+        `digest`: of the definition that was looked at, or its first characters.
 
         Raises:
             NotFound: Nothing waits under one of these names.
+            Conflict: Another definition waits than the one that was looked at.
         """
         waiting = await self.sources.waiting(names, source)
         if missing := [name for name in names or () if name not in {one.tool.name for one in waiting}]:
             raise NotFound("\n".join(f"Nothing of {name!r} waits for approval." for name in missing))
+        if digest is not None and any(not pending(one).digest.startswith(digest) for one in waiting):
+            raise Conflict("The source has another definition by now than the one that was looked at; look again.")
         now = datetime.now(UTC)
-        for name in sorted({one.provenance.source for one in waiting}):
-            known = await self.sources.known(name)
-            written = [approved(one, now) for one in known if one in waiting]
-            at = await self.sources.get(name)
-            if at is None or len(written) < sum(one.provenance.source == name for one in waiting):
-                raise Conflict(f"The tools of {name!r} were changed by someone else at the same time; try again")
-            await self.sources.exchange(at, Exchange(known, written, ()))
+        await self.sources.take(waiting, [approved(one, now) for one in waiting])
         return [one.tool.name for one in waiting]
 
     async def spec(self, name: str) -> SourceSpec:
@@ -183,12 +186,13 @@ def _offers(
     return offers, refused
 
 
-def _hold(order: Order, known: Sequence[Known]) -> Hold:
+def _hold(order: Order, before: Source | None) -> Hold:
     """Decide what has to be approved. Nothing of a file, or of a first import: that is what an operator asked for."""
     spec = order.spec
-    if spec.approve or not (spec.url or spec.command):
+    if spec.approve or order.approve or not (spec.url or spec.command):
         return Hold(new=False, changed=False)
-    return Hold(new=not order.attended and bool(known), changed=True)
+    was_imported = before is not None and before.synced_at is not None
+    return Hold(new=was_imported and not order.attended, changed=True)
 
 
 def _report(order: Order, made: Plan, refused: list[Refused]) -> Report:

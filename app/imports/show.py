@@ -8,9 +8,8 @@ from typing import Any
 import msgspec
 from rich.table import Table
 
-from app.imports.plan import Pending
 from app.imports.service import Report
-from app.registry.sources import Known, Sources
+from app.registry.sources import Known, Sources, pending
 from app.settings.imports import ImportSettings
 from app.terminal import counted, err, out, printable
 
@@ -44,13 +43,13 @@ async def waiting(sources: Sources, names: Sequence[str] | None = None) -> list[
 
 
 def _pending(known: Known) -> dict[str, Any]:
-    now = msgspec.json.decode(known.provenance.pending or "", type=Pending)
-    before = msgspec.json.decode(known.provenance.base) if known.provenance.digest else None
+    now, before = pending(known), known.provenance
     return {
         "name": known.tool.name,
-        "source": known.provenance.source,
-        "approved": before and before["tool"],
-        "now": msgspec.json.decode(now.base)["tool"],
+        "source": before.source,
+        "digest": now.digest,
+        "approved": msgspec.json.decode(before.base) if before.digest else None,
+        "now": msgspec.json.decode(now.base),
     }
 
 
@@ -94,17 +93,34 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 
 
 def waiting_table(rows: Sequence[dict[str, Any]]) -> None:
-    """Print what waits for approval, the description before and after."""
+    """Print what waits for approval: every field that is not as it was approved, before and now."""
     for row in rows:
-        before = "new" if row["approved"] is None else _said(row["approved"])
-        out.print(f"{row['name']}\n  before: {before}\n  now:    {_said(row['now'])}", markup=False, highlight=False)
+        what = "new" if row["approved"] is None else "changed"
+        out.print(f"{row['name']}: {what}, digest {row['digest'][:12]}", markup=False, highlight=False)
+        before, now = _fields(row["approved"]), _fields(row["now"])
+        differing = [name for name in before | now if before.get(name) != now.get(name)]
+        for name in differing:
+            for sign, fields in (("-", before), ("+", now)):
+                if name in fields:
+                    out.print(f"  {sign} {name}: {_written(fields[name])}", markup=False, highlight=False)
+        if not differing:
+            out.print("  what a model sees is the same: its hints, title, path or server changed", highlight=False)
     out.print(f"{counted(len(rows))} wait for approval", highlight=False)
 
 
-def _said(tool: dict[str, Any]) -> str:
-    body = tool.get(tool["type"], {})
-    parameters = ", ".join(body.get("parameters", {}).get("properties", {}))
-    return printable(f"{body.get('description', '')} ({parameters})".replace("\n", " "))
+def _fields(record: dict[str, Any] | None) -> dict[str, Any]:
+    """Give what a record says, on one level."""
+    if record is None:
+        return {}
+    tool = record["tool"]
+    beside = {name: value for name, value in record.items() if name not in ("tool", "source")}
+    definition: dict[str, Any] = tool.get(tool["type"], {})
+    return definition | beside
+
+
+def _written(value: object) -> str:
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return printable(text.replace("\n", " "))
 
 
 def _lines(sign: str, items: Sequence[str]) -> None:

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
 from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
 from app.registry import rows, schema
-from app.registry.store import Registry
+from app.registry.store import Also, Registry
 from app.registry.writing import put_in, remove_in
 from router.types import Tool
 
@@ -63,6 +64,19 @@ class Known:
 
     tool: Tool
     provenance: Provenance
+
+
+class Pending(msgspec.Struct):
+    """What waits for an operator. `enabled` is what the tool becomes when it is approved."""
+
+    digest: str
+    base: str
+    enabled: bool
+
+
+def pending(known: Known) -> Pending:
+    """Give what waits of a tool of which something does."""
+    return msgspec.json.decode(known.provenance.pending or "", type=Pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +153,8 @@ class Sources:
     @_to_its_end
     async def waiting(self, names: Sequence[str] | None = None, source: str | None = None) -> list[Known]:
         """Give the tools with something that waits for approval: all, those named, or those of a source."""
-        conditions: list[ColumnElement[bool]] = [schema.provenance.c.pending.is_not(None)]
-        if source is not None:
-            conditions.append(schema.provenance.c.source == source)
         async with self.registry.reading() as connection:
-            found = await _known(connection, *conditions)
-        return [one for one in found if names is None or one.tool.name in names]
+            return await _waiting(connection, names, source)
 
     @_to_its_end
     async def provenance(self, tool: str) -> Known | None:
@@ -156,37 +166,40 @@ class Sources:
     @_to_its_end
     async def foreign(self, source: str, names: Sequence[str]) -> set[str]:
         """Give those names that are registered and not from this source."""
-        tools, origin = schema.tools.c, schema.provenance.c
-        found: set[str] = set()
         async with self.registry.reading() as connection:
-            for start in range(0, len(names), _CHUNK):
-                query = (
-                    select(tools.name)
-                    .join(schema.provenance, origin.tool == tools.name, isouter=True)
-                    .where(tools.name.in_(names[start : start + _CHUNK]))
-                    .where(or_(origin.source.is_(None), origin.source != source))
-                )
-                found |= set((await connection.execute(query)).scalars())
-        return found
+            return await _foreign(connection, source, names)
 
     @_to_its_end
     async def exchange(self, source: Source, change: Exchange) -> None:
         """Write what an import changes, all or nothing, and that the source was synchronised.
 
         Raises:
-            Conflict: The tools of the source are not the ones that the change was planned from.
+            Conflict: The tools of the source are not the ones that the change was planned from, or one of the names has
+                become another's since.
         """
         fresh = await asyncio.to_thread(rows.fresh, [one.tool for one in change.written])
         async with self.registry.changing() as connection:
             if await _known(connection, schema.provenance.c.source == source.name) != list(change.before):
-                raise Conflict(f"The tools of {source.name!r} were changed by someone else at the same time; try again")
+                raise _changed_meanwhile(source.name)
+            if taken := await _foreign(connection, source.name, list(fresh)):
+                raise Conflict(f"{', '.join(sorted(taken))}: registered by someone else at the same time; try again")
             for name in change.removed:
                 await remove_in(connection, name)
-            await put_in(connection, fresh)
-            await _forget(connection, [*change.removed, *fresh])
-            if change.written:
-                await connection.execute(insert(schema.provenance), [asdict(one.provenance) for one in change.written])
+            await _put(connection, fresh, change.written)
             await _write_source(connection, source)
+
+    @_to_its_end
+    async def take(self, waiting: Sequence[Known], taken: Sequence[Known]) -> None:
+        """Write what was approved of what waits, all or nothing; both in the same order.
+
+        Raises:
+            Conflict: What waits now is something else.
+        """
+        fresh = await asyncio.to_thread(rows.fresh, [one.tool for one in taken])
+        async with self.registry.changing() as connection:
+            if await _waiting(connection, list(fresh)) != list(waiting):
+                raise _changed_meanwhile(", ".join(sorted({one.provenance.source for one in waiting})))
+            await _put(connection, fresh, taken)
 
     @_to_its_end
     async def remove(self, name: str) -> list[str]:
@@ -219,7 +232,7 @@ class Sources:
                 return True
             if (await connection.execute(select(at.name).where(at.name == source.name))).one_or_none():
                 return False
-            await connection.execute(insert(schema.sources), asdict(source))
+            await connection.execute(insert(schema.sources), asdict(replace(source, synced_at=None)))
         return True
 
     @_to_its_end
@@ -275,10 +288,60 @@ def _of_row(row: Sequence[Any]) -> Known:
     return Known(rows.to_tool(row[:at]), known)
 
 
-async def _forget(connection: AsyncConnection, names: Sequence[str]) -> None:
+def enabling(name: str, enabled: bool) -> Also:
+    """Give a part of a change: note what an operator wants of a tool of which something may wait for approval.
+
+    It raises Conflict where that is to offer it: what waits is approved instead.
+    """
+
+    async def note(connection: AsyncConnection) -> None:
+        origin = schema.provenance.c
+        found = await _known(connection, origin.tool == name, origin.pending.is_not(None))
+        if not found:
+            return
+        if enabled:
+            raise Conflict(f"The source of {name!r} has another definition, which waits for approval: approve it")
+        off = msgspec.json.encode(msgspec.structs.replace(pending(found[0]), enabled=False)).decode()
+        await connection.execute(update(schema.provenance).where(origin.tool == name).values(pending=off))
+
+    return note
+
+
+async def _waiting(connection: AsyncConnection, names: Sequence[str] | None, source: str | None = None) -> list[Known]:
+    conditions: list[ColumnElement[bool]] = [schema.provenance.c.pending.is_not(None)]
+    if source is not None:
+        conditions.append(schema.provenance.c.source == source)
+    wanted = None if names is None else frozenset(names)
+    return [one for one in await _known(connection, *conditions) if wanted is None or one.tool.name in wanted]
+
+
+async def _foreign(connection: AsyncConnection, source: str, names: Sequence[str]) -> set[str]:
+    tools, origin = schema.tools.c, schema.provenance.c
+    found: set[str] = set()
+    for start in range(0, len(names), _CHUNK):
+        query = (
+            select(tools.name)
+            .join(schema.provenance, origin.tool == tools.name, isouter=True)
+            .where(tools.name.in_(names[start : start + _CHUNK]))
+            .where(or_(origin.source.is_(None), origin.source != source))
+        )
+        found |= set((await connection.execute(query)).scalars())
+    return found
+
+
+async def _put(connection: AsyncConnection, fresh: Mapping[str, rows.Row], known: Sequence[Known]) -> None:
+    """Write tools, and where they are from."""
+    await put_in(connection, fresh)
+    names = list(fresh)
     for start in range(0, len(names), _CHUNK):
         chunk = names[start : start + _CHUNK]
         await connection.execute(delete(schema.provenance).where(schema.provenance.c.tool.in_(chunk)))
+    if known:
+        await connection.execute(insert(schema.provenance), [asdict(one.provenance) for one in known])
+
+
+def _changed_meanwhile(sources: str) -> Conflict:
+    return Conflict(f"The tools of {sources!r} were changed by someone else at the same time; try again")
 
 
 async def _write_source(connection: AsyncConnection, source: Source) -> None:

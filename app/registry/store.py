@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -28,6 +28,8 @@ from router.types import Risk, Tool, Vectors
 _OWNED = exists().where(schema.tools.c.text_digest == schema.vectors.c.digest)  # by a registered tool
 _NEWEST = [schema.vectors.c[name].desc() for name in ("learned_at", "digest", "encoder")]
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
+
+Also = Callable[[AsyncConnection], Awaitable[None]]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -226,8 +228,8 @@ class Registry:
             return await writing.put_in(connection, fresh)
 
     @_to_its_end
-    async def change(self, name: str, edit: Callable[[Tool], Tool]) -> Tool:
-        """Read a tool, edit it and write it back, in one transaction; give what is stored.
+    async def change(self, name: str, edit: Callable[[Tool], Tool], also: Also | None = None) -> Tool:
+        """Read a tool, edit it and write it back, in one transaction, of which `also` is a part; give what is stored.
 
         Raises:
             NotFound: There is no tool of this name.
@@ -244,6 +246,8 @@ class Registry:
             if edited != before:
                 stamp = {"revision": await writing.raise_generation(connection)}
                 await writing.overwrite(connection, [row | stamp for row in rows.from_tools([edited])])
+            if also is not None:
+                await also(connection)
         return edited
 
     @_to_its_end

@@ -42,8 +42,9 @@ async def put_in(connection: AsyncConnection, fresh: Mapping[str, rows.Row]) -> 
 
 
 async def remove_in(connection: AsyncConnection, name: str) -> bool:
-    """Remove a tool in a transaction that writes; tell whether there was one."""
+    """Remove a tool in a transaction that writes, with where it was from; tell whether there was one."""
     removed = await connection.execute(delete(schema.tools).where(schema.tools.c.name == name))
+    await connection.execute(delete(schema.provenance).where(schema.provenance.c.tool == name))
     if removed.rowcount:
         await raise_generation(connection, removed=name)
     return removed.rowcount > 0

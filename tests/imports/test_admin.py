@@ -139,7 +139,10 @@ def test_m04_a_change_that_is_told_is_imported(admin: httpx.Client, generation: 
         wait_until(lambda: names(admin, name) == {f"{name}__one"})
         waiting = [one for one in admin.get("/admin/approvals").json()["waiting"] if one["source"] == name]
         assert [(one["name"], one["approved"]) for one in waiting] == [(f"{name}__three", None)]
-        assert admin.post(f"/admin/tools/{name}__three:approve").json()["enabled"] is True
+        other = admin.post(f"/admin/tools/{name}__three:approve", json={"digest": "0" * 64})
+        assert other.status_code == 409
+        looked_at = {"digest": waiting[0]["digest"]}
+        assert admin.post(f"/admin/tools/{name}__three:approve", json=looked_at).json()["enabled"] is True
         assert names(admin, name) == {f"{name}__one", f"{name}__three"}
         admin.delete(f"/admin/sources/{name}")
 
@@ -156,6 +159,22 @@ def test_m04_a_list_that_is_fresh_for_a_second_is_asked_for_again(admin: httpx.C
         assert admin.post("/admin/sources/short:approve").json() == {"approved": ["short__one"]}
         assert names(admin, "short") == {"short__one"}
         admin.delete("/admin/sources/short")
+
+
+def test_m09_a_tool_that_waits_can_be_disabled_and_not_enabled(admin: httpx.Client) -> None:
+    """Who disables it is not overruled when the source takes its change back; who enables it is told to approve."""
+    with serve_mcp(McpServer([tool("one")])) as server:
+        admin.post("/admin/imports", json={"name": "wavering", "kind": "mcp", "url": server.url, "risk": "read"})
+        server.tools = [tool("one", "Another.")]
+        assert admin.post("/admin/sources/wavering:sync").json()["held"] == ["wavering__one"]
+        refused = admin.patch("/admin/tools/wavering__one", json={"enabled": True, "tags": ["new"]})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
+        assert admin.get("/admin/tools/wavering__one").json()["tags"] == []
+        assert admin.patch("/admin/tools/wavering__one", json={"enabled": False}).status_code == 200
+        server.tools = [tool("one")]
+        admin.post("/admin/sources/wavering:sync").raise_for_status()
+        assert admin.get("/admin/tools/wavering__one").json()["enabled"] is False
+        admin.delete("/admin/sources/wavering")
 
 
 def test_a_source_that_fails_keeps_its_tools(admin: httpx.Client) -> None:

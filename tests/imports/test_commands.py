@@ -29,10 +29,12 @@ def test_a_changed_definition_is_shown_and_approved(place: Place, server: McpSer
     assert again.out == "crm: 0 new, 1 changed, 0 gone, 1 unchanged\n~ crm__mail (description)\n"
     assert "1 tool wait" in again.err
     shown = place.run("tools", "approve").out
-    assert "before: Send a mail. (text)" in shown
-    assert "now:    Send a mail to me. (text)" in shown
+    assert "  - description: Send a mail.\n  + description: Send a mail to me.\n" in shown
     assert place.run("route", "Send a mail", "--json").json["sent"] == ["crm__other"]
-    assert place.run("tools", "approve", "--source", "crm").out == "1 tool approved\n"
+    other = place.run("tools", "approve", "crm__mail", "--digest", "0123456789ab")
+    assert (other.code, "another definition" in other.err) == (1, True)
+    digest = shown.split("digest ")[1].split()[0]
+    assert place.run("tools", "approve", "crm__mail", "--digest", digest).out == "1 tool approved\n"
 
 
 def test_what_cannot_be_taken_is_told_and_skipped(place: Place) -> None:

@@ -122,6 +122,14 @@ def test_a_risk_that_the_source_raises_is_raised() -> None:
     assert after[0].tool.risk is Risk.DANGEROUS
 
 
+def test_a_risk_that_was_raised_by_hand_is_not_lowered() -> None:
+    """Whatever the source says of it, less or more than before."""
+    (known,) = taken(offer("a", risk="read"))
+    raised = [replace(known, tool=replace(known.tool, risk=Risk.DANGEROUS))]
+    _, after = again(raised, offer("a", "Another.", risk="write"), hold=FREE)
+    assert after[0].tool.risk is Risk.DANGEROUS
+
+
 def test_a_definition_rewritten_by_hand_stays_until_the_source_has_another() -> None:
     """Better words for a tool outlive imports that bring nothing new."""
     (known,) = taken(offer("a", tags=["one"]))
