@@ -40,8 +40,8 @@ demo: setup ## run three questions through a gateway with hundreds of tools (ONC
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, 1 + (os.cpu_count() or 1)))')
 
 .PHONY: test
-test: extras ## run the whole test suite, a file at a time in each of JOBS processes
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: extras ## run the test suite, a file at a time in each of JOBS processes (LARGE=1: with large data sets)
+	$(if $(LARGE),LARGE=1) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 ROUNDS ?= 3
 

@@ -10,8 +10,7 @@ from tests.support.models import save_bert_cls
 
 def test_export_writes_a_folder_that_is_served(place: Place) -> None:
     """The command prints its figures, and the configuration it names finds tools by meaning."""
-    model = save_bert_cls(place.path / "tiny")
-    done = place.run("encoder", "export", str(model), "exported", "--precision", "fp32")
+    done = place.run("encoder", "export", str(save_bert_cls(place.path / "tiny")), "exported", "--precision", "fp32")
     assert (done.code, done.out.splitlines()[1]) == (
         0,
         "To serve it: encoder: {kind: onnx, path: exported, precision: fp32}",
