@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import multiprocessing
 import random
 import statistics
 import tempfile
@@ -16,7 +17,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -124,22 +127,33 @@ def neighbour_ms(gateway: GatewayProcess) -> tuple[list[float], list[float], int
     """
     quiet, loud = _issued(gateway), _issued(gateway, limits=["60/minute"])
     alone = _asked_ms(gateway, quiet)
-    over, counts = threading.Event(), [0] * FLOODING
-
-    def flood(number: int) -> None:
-        with httpx.Client(base_url=gateway.base_url, trust_env=False, headers=_shown(loud)) as client:
-            while not over.is_set():
-                client.get("/models")
-                counts[number] += 1
-
-    threads = [threading.Thread(target=flood, args=(number,)) for number in range(FLOODING)]
-    for thread in threads:
-        thread.start()
+    spawned = multiprocessing.get_context("spawn")  # a process of its own: the two clients share no lock
+    over, count = spawned.Event(), spawned.Value("q", 0)
+    flooding = spawned.Process(target=flood, args=(gateway.base_url, _shown(loud), over, count))
+    flooding.start()
+    while not count.value:
+        time.sleep(0.01)
     beside = _asked_ms(gateway, quiet)
     over.set()
+    flooding.join()
+    return alone, beside, count.value
+
+
+def flood(base_url: str, headers: dict[str, str], over: Event, count: Any) -> None:
+    """Ask over some connections, each without a pause, until it is over; count the answers."""
+    threads = [threading.Thread(target=_ask_on, args=(base_url, headers, over, count)) for _ in range(FLOODING)]
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join()
-    return alone, beside, sum(counts)
+
+
+def _ask_on(base_url: str, headers: dict[str, str], over: Event, count: Any) -> None:
+    with httpx.Client(base_url=base_url, trust_env=False, headers=headers) as client:
+        while not over.is_set():
+            client.get("/models")
+            with count.get_lock():
+                count.value += 1
 
 
 def _asked_ms(gateway: GatewayProcess, key: dict[str, str]) -> list[float]:
