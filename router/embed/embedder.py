@@ -36,7 +36,9 @@ _TOGETHER_CHARACTERS = 400  # about 10 ms
 _URGENT = 4  # texts of one request that go before everything else
 _HISTORY = 256  # texts of one request at most
 _BACKLOG = 5_000  # tools that may wait; more are left to words until there is room
-_OF_ONE = 1_000  # tools of one list at a time, so that nobody's list takes all the room
+_OF_ONE = 1_000  # tools of one list that wait at a time, so that nobody's list takes all the room
+_SHORT = 64  # a list with no more to encode finds room behind a full backlog
+_BACKLOG_OF_SHORT = 10_000  # even so there is an end
 _ASKED = 2_000  # questions that may
 _GIVEN_UP_S = 1.0  # a question that nobody has waited for so long
 _REFUSED = 4_096  # tools that are remembered as refused
@@ -67,13 +69,34 @@ class _Question:
     done: Future[None] = field(default_factory=Future)
 
 
-@dataclass(slots=True)
 class _Tools:
-    """Tools of one list that wait to be encoded, by digest, in their order; and what came of those before them."""
+    """Tools of one list on their way, by digest, in their order; and what came of those before them.
 
-    waiting: list[tuple[str, Tool]]
-    learned: dict[str, Vectors] = field(default_factory=dict)
-    done: Future[None] = field(default_factory=Future)
+    It has one turn after the other. Whoever has the turn lets it wait for the next or ends it by `finish`; a turn that
+    is dropped ends it as well. Until then each of its tools is in `asking`.
+    """
+
+    def __init__(self, waiting: list[tuple[str, Tool]], asking: dict[str, Future[None]]) -> None:
+        self.waiting = waiting
+        self.learned: dict[str, Vectors] = {}
+        self.done: Future[None] = Future()
+        self._asking = asking
+        asking |= dict.fromkeys((digest for digest, _ in waiting), self.done)
+
+    def learn(self, fresh: dict[str, Vectors]) -> None:
+        """Take what came of the first few, which wait no more."""
+        self.learned |= fresh
+        self._release(_CHUNK)
+
+    def finish(self) -> None:
+        """Give up those that wait, and let go who waits for them."""
+        self._release(len(self.waiting))
+        self.done.set_result(None)
+
+    def _release(self, count: int) -> None:
+        for digest, _ in self.waiting[:count]:
+            self._asking.pop(digest, None)
+        self.waiting = self.waiting[count:]
 
 
 class Embedder:
@@ -97,7 +120,6 @@ class Embedder:
         self.profile = profile
         self.on_learned = on_learned
         self.on_failed = on_failed
-        self._closing = False
         self._questions: Lru[str, Vectors] = Lru(questions)
         self._tools: Lru[str, Vectors] = Lru(tools)
         self._refused: Lru[str, float] = Lru(_REFUSED)
@@ -128,13 +150,11 @@ class Embedder:
         return self.profile.small_talk
 
     def close(self) -> None:
-        """Drop what waits and end the threads."""
-        self._closing = True
+        """Drop what waits and end the threads; what was learned of lists that wait is told."""
         self._for_questions.shutdown(wait=True, cancel_futures=True)
         self._for_tools.shutdown(wait=True, cancel_futures=True)
-        for dropped in {*self._asking.values(), *(question.done for question in self._pending.values())}:
-            dropped.set_result(None)
-        self._asking.clear()
+        for dropped in self._pending.values():
+            dropped.done.set_result(None)
         self._pending.clear()
 
     def begin(self, texts: Sequence[str], deadline: float) -> list[Future[None]]:
@@ -158,12 +178,8 @@ class Embedder:
         self, tools: Sequence[Tool], digests: Sequence[str], order: Sequence[int], deadline: float
     ) -> tuple[Vectors, Mask]:
         """Give `float32[n, d]` and which rows are ready by `deadline`; the unknown are encoded in `order`."""
-        unknown = (i for i in order if self._tools.get(digests[i]) is None and self._may_be_asked(digests[i]))
-        missing = list(islice(unknown, _OF_ONE))
-        if missing and len(self._asking) < _BACKLOG:
-            work = _Tools([(digests[i], tools[i]) for i in missing])
-            self._asking |= dict.fromkeys((digests[i] for i in missing), work.done)
-            self._submit(self._for_tools, self._encode_tools, work)
+        if missing := self._to_ask(digests, order):
+            self._let_wait(_Tools([(digests[i], tools[i]) for i in missing], self._asking))
         wait_for({asked for d in digests if (asked := self._asking.get(d)) is not None}, _until(deadline))
         vectors = np.zeros((len(tools), self.encoder.dimension), dtype=np.float32)
         ready = np.zeros(len(tools), dtype=np.bool_)
@@ -249,6 +265,15 @@ class Embedder:
                 question.started = True
         return found
 
+    def _to_ask(self, digests: Sequence[str], order: Sequence[int]) -> list[int]:
+        """Choose the tools of a list that are to be encoded next, as far as there is room for them."""
+        # What it has under way counts: else each repetition of a long list would ask for the next of it.
+        room = max(0, _OF_ONE - sum(digest in self._asking for digest in set(digests)))
+        unknown = (i for i in order if self._tools.get(digests[i]) is None and self._may_be_asked(digests[i]))
+        missing = list(islice(unknown, max(room, _SHORT + 1)))
+        backlog = _BACKLOG_OF_SHORT if len(missing) <= _SHORT else _BACKLOG
+        return missing[:room] if len(self._asking) < backlog else []
+
     def _may_be_asked(self, digest: str) -> bool:
         """Tell whether a tool is neither on its way nor was refused a moment ago."""
         return digest not in self._asking and (self._refused.get(digest) or 0.0) <= time.perf_counter()
@@ -266,35 +291,38 @@ class Embedder:
         if self.on_failed is not None:
             self.on_failed(error)
 
+    def _let_wait(self, work: _Tools) -> None:
+        """Let a list wait for its turn, behind those of other callers; when none comes any more it ends."""
+        try:
+            turn = self._submit(self._for_tools, self._encode_tools, work)
+        except RuntimeError:  # closed
+            self._finish(work)
+        else:
+            turn.add_done_callback(lambda turn: self._finish(work) if turn.cancelled() else None)
+
     def _encode_tools(self, work: _Tools) -> None:
-        """Encode a few tools of a list; the others wait behind the lists of other callers."""
-        goes_on = False
+        """Encode a few tools of a list: its turn."""
         try:
             fresh = dict(self._encode_some(work.waiting[:_CHUNK]))
-            for digest, vector in fresh.items():
-                self._tools.put(digest, vector)
-            work.learned |= fresh
-            goes_on = self._goes_on(work)
-        finally:
-            if not goes_on:
-                for digest, _ in work.waiting:
-                    self._asking.pop(digest, None)
-                work.done.set_result(None)
-                if work.learned and self.on_learned is not None:
-                    self.on_learned(work.learned)
+        except BaseException:
+            self._finish(work)
+            raise
+        for digest, vector in fresh.items():
+            self._tools.put(digest, vector)
+        work.learn(fresh)
+        if work.waiting:
+            self._let_wait(work)
+        else:
+            self._finish(work)
 
-    def _goes_on(self, work: _Tools) -> bool:
-        """Let the rest of a list wait for its turn; tell whether there is one."""
-        rest = _Tools(work.waiting[_CHUNK:], work.learned, work.done)
-        if not rest.waiting or self._closing:
-            return False
-        try:
-            self._submit(self._for_tools, self._encode_tools, rest)
-        except RuntimeError:  # closed in this moment
-            return False
-        for digest, _ in work.waiting[:_CHUNK]:
-            self._asking.pop(digest, None)
-        return True
+    def _finish(self, work: _Tools) -> None:
+        """End a list, and tell what was learned of it: once, as storing a few vectors costs as much as many."""
+        work.finish()
+        if work.learned and self.on_learned is not None:
+            try:
+                self.on_learned(work.learned)
+            except Exception as error:  # noqa: BLE001 - whatever a listener raises: the next list must have its turn
+                self._tell(error)
 
     def _encode_some(self, chunk: list[tuple[str, Tool]]) -> list[tuple[str, Vectors]]:
         """Give vectors by digest; a tool that the encoder refuses keeps back no other.

@@ -248,6 +248,34 @@ def test_tools_of_one_list_do_not_take_all_the_room(monkeypatch: pytest.MonkeyPa
     assert second.all()
 
 
+def test_tools_of_one_list_asked_again_take_no_more_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a list has under way counts: repeating it does not fill the backlog, and another list has its turn."""
+    monkeypatch.setattr(module, "_OF_ONE", 8)
+    monkeypatch.setattr(module, "_SHORT", 2)
+    monkeypatch.setattr(module, "_BACKLOG", 16)
+    long = [tool(f"long_{i}", f"does thing {i}") for i in range(100)]
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder:
+        for _ in range(5):
+            embedder.tools(long, digests(*long), range(100), now())
+        assert set(embedder._asking) == set(digests(*long[:8]))
+        embedder.tools(_TOOLS[:6], _DIGESTS[:6], range(6), now())
+        encoder.gate.set()
+        assert embedder.tools(_TOOLS[:6], _DIGESTS[:6], [], soon())[1].all()
+
+
+def test_a_short_list_finds_room_behind_a_full_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many long lists leave no room for another, but for one with few tools to encode; up to a bound of its own."""
+    monkeypatch.setattr(module, "_BACKLOG", 3)
+    monkeypatch.setattr(module, "_SHORT", 2)
+    monkeypatch.setattr(module, "_BACKLOG_OF_SHORT", 5)
+    encoder = GatedEncoder()
+    with _embedder(encoder) as embedder:
+        for some in (slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 10)):  # long, long, short, short
+            embedder.tools(_TOOLS[some], _DIGESTS[some], range(len(_TOOLS[some])), now())
+        assert set(embedder._asking) == {*_DIGESTS[:3], *_DIGESTS[6:8]}
+
+
 def test_tools_survive_a_broken_encoder() -> None:
     """A failing encoder gives no vectors, no error, no wait; nothing stays marked, the next request retries."""
     encoder = BreakingEncoder()
@@ -310,9 +338,12 @@ def test_tools_survive_a_broken_listener() -> None:
     def fail(_: dict[str, Vectors]) -> None:
         raise RuntimeError("disk full")
 
+    told: list[BaseException] = []
     with _embedder(HashingEncoder(), fail) as embedder:
+        embedder.on_failed = told.append
         assert embedder.tools(_TOOLS[:5], _DIGESTS[:5], range(5), soon())[1].all()
         assert embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].all()
+    assert [str(error) for error in told] == ["disk full"] * 2
 
 
 def test_tools_with_one_digest_share_a_vector() -> None:
@@ -380,6 +411,36 @@ def test_close_lets_waiters_go() -> None:
         encoder.gate.set()
         closing.result(60)
         assert not waiter.result(30)[1].any()
+
+
+def test_close_tells_what_was_learned_of_lists_that_wait() -> None:
+    """Each vector that was made is reported, though the list that it is of has not had its last turn."""
+    lists = [[tool(f"{name}_{i}", f"does thing {i}") for i in range(10)] for name in ("one", "two", "three")]
+    learned: list[str] = []
+    encoder = GatedEncoder()
+    with _embedder(encoder, learned.extend) as embedder, ThreadPoolExecutor(1) as threads:
+        for listed in (_TOOLS[:1], *lists):  # the first keeps the others waiting until all are there
+            embedder.tools(listed, digests(*listed), range(len(listed)), now())
+        assert encoder.reached.wait(60)
+        first, encoder.gate = encoder.gate, threading.Event()
+        encoder.stops = lambda asked: asked.startswith("one 4")  # the second turn of the first list
+        encoder.reached.clear()
+        first.set()
+        assert encoder.reached.wait(60)
+        closing = threads.submit(embedder.close)
+        _until(lambda: embedder._for_tools._shutdown)
+        encoder.gate.set()
+        closing.result(60)
+        assert not embedder._asking
+    assert sorted(learned) == sorted(digests(_TOOLS[0], *lists[0][:8], *lists[1][:4], *lists[2][:4]))
+
+
+def test_tools_asked_of_a_closed_embedder_keep_nobody_waiting() -> None:
+    """A request that comes while the process ends is left to words."""
+    embedder = Embedder(HashingEncoder())
+    embedder.close()
+    assert not embedder.tools(_TOOLS, _DIGESTS, _ORDER, soon())[1].any()
+    assert not embedder._asking
 
 
 def test_threads_ask_at_once() -> None:
