@@ -36,6 +36,7 @@ from app.registry.writing import raise_generation
 
 _FORMAT = 1
 _DATABASE, _MANIFEST = "registry.db", "manifest.json"
+_PACKED = "packed.zip"  # until it is whole: not the name asked for, which may be that of the database
 _PIECE = 2**20
 # What reading an archive raises that is none: its own errors, and those of numbers and offsets that make no sense.
 _NO_BACKUP = (
@@ -65,7 +66,7 @@ async def backup(registry: Registry, file: Path) -> Manifest:
         OSError: The file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix=".toolfunnel-backup-", dir=file.parent) as directory:
-        copy, packed = Path(directory, _DATABASE), Path(directory, file.name)
+        copy, packed = Path(directory, _DATABASE), Path(directory, _PACKED)
         with registry.database.translated():
             await registry.shielded(registry.database.copy_to(copy))
         manifest = await asyncio.to_thread(_described, copy)

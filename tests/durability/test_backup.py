@@ -119,6 +119,19 @@ async def test_durability_c15_a_restore_removes_nothing_unasked(
     await registry.close()
 
 
+@pytest.mark.parametrize("name", ["registry.db", "manifest.json", "packed.zip"])
+async def test_a_backup_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """The names of its parts and of the file while it is made are free, too."""
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    await registry.put([tool("a")])
+    made = await backup.backup(registry, tmp_path / name)
+    target = await Registry.open(f"sqlite:///{tmp_path}/b.db")
+    assert await backup.restore(target, tmp_path / name) == made
+    assert await target.count() == 1
+    await registry.close()
+    await target.close()
+
+
 @pytest.mark.parametrize("target", ["other sqlite", "other postgresql"])
 async def test_durability_c15_a_restore_revives_no_key(urls: dict[str, str], tmp_path: Path, target: str) -> None:
     """What was revoked since the backup stays revoked; a registry that has only keys is not empty."""
