@@ -55,8 +55,9 @@ class Following:
         """
         async with self._reading:
             if await self.store.token() != self._token:
-                self._token, keys = await self.store.load()
+                token, keys = await self.store.load()
                 self.ring.hold(keys)
+                self._token = token
 
     async def add(self, key: Key) -> None:
         """Keep a new key, and hold it here at once if that can be.
@@ -73,12 +74,11 @@ class Following:
         watch = self.store.watch()
         while True:
             await asyncio.sleep(self._look_s)
-            if not watch.stirred():
-                continue
             try:
-                await self.refresh()
+                with watch.look() as stirred:
+                    if stirred:
+                        await self.refresh()
                 failed = False
-                watch.taken()
             except RegistryError as error:
                 if not failed:
                     _log.warning("keys could not be read; those that are known go on", reason=str(error))

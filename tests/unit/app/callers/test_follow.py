@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +40,26 @@ async def test_keys_of_another_process_open_and_are_taken_back(store: KeyStore) 
     assert await store.revoke(key.id, datetime.now(UTC))
     await until(lambda: following.ring.open(secret, PEPPER) is None)
     await following.stop()
+
+
+async def test_keys_that_could_not_be_held_are_held_at_the_next_look(store: KeyStore) -> None:
+    """A fault between reading keys and holding them leaves no key out for good."""
+
+    class Slipping(Keyring):
+        slips = 1
+
+        def hold(self, keys: Iterable[Key]) -> None:
+            self.slips, slips = 0, self.slips
+            if slips:
+                raise ValueError("a fault that nobody thought of")
+            super().hold(keys)
+
+    following, (key, secret) = Following(Slipping(), store), made()
+    await store.add(key)
+    with pytest.raises(ValueError, match="nobody"):
+        await following.refresh()
+    await following.refresh()
+    assert following.ring.open(secret, PEPPER) is not None
 
 
 async def test_a_key_is_noted_once_an_hour(store: KeyStore) -> None:
