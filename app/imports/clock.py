@@ -106,9 +106,9 @@ class Synchroniser:
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                if watch.stirred():
-                    known = {source.name: source for source in await self.imports.sources.all()}
-                    watch.taken()
+                with watch.look() as stirred:
+                    if stirred:
+                        known = {source.name: source for source in await self.imports.sources.all()}
                 specs = self._scheduled(known)
                 self._listen(specs)
                 for spec in specs.values():

@@ -112,6 +112,8 @@ class Snapshots:
         async with self._building:
             if await self._registry.state() != self._state:
                 await self._rebuild({})
+            else:
+                await self._tell_complete()  # where that failed
 
     async def renew(self) -> None:
         """Put the same tools in use as another version: nothing is decided by what was settled with the one before.
@@ -143,13 +145,13 @@ class Snapshots:
         self._wake.set()
         if changes.stale:
             await self._restate(changes.stale)
-        if self._on_complete is not None and self._serving == self._wanted and self.ready:
-            await self._tell_complete()
+        await self._tell_complete()
 
     async def _tell_complete(self) -> None:
+        if self._on_complete is None or self._serving != self._wanted or not self.ready:
+            return
         try:
-            if self._on_complete is not None:
-                await self._on_complete()
+            await self._on_complete()
             self._on_complete = None
         except RegistryError as error:
             _log.warning("which encoder is in force could not be stored yet", reason=str(error))
@@ -228,13 +230,11 @@ class Snapshots:
         watch = self._registry.watch()
         while True:
             await self._registry.changed(self._poll_s)
-            if not watch.stirred():
-                continue
             try:
-                await self.refresh()
-                self._reached(None)
-                if self._on_complete is None:  # else it is tried again
-                    watch.taken()
+                with watch.look() as stirred:
+                    if stirred or self._on_complete is not None:
+                        await self.refresh()
+                        self._reached(None)
             except RegistryError as error:
                 self._reached(error)
             except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault

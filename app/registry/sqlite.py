@@ -59,7 +59,6 @@ class SqliteDatabase:
     def __init__(self, path: Path, busy_timeout_ms: int) -> None:
         self.path = path
         self.place = str(path)
-        self._wal = path.with_name(f"{path.name}-wal")  # where writes go if something turned it on
         options: dict[str, Any] = {"poolclass": NullPool, "connect_args": _arguments(busy_timeout_ms)}
         self.engine = create_async_engine(_url("sqlite+aiosqlite", path, "rw"), **options)
         self._maker = create_engine(_url("sqlite", path, "rwc"), **options)
@@ -140,10 +139,12 @@ class SqliteDatabase:
         The file itself must not be opened for this: closing it again would take SQLite's locks away from this process.
         """
         try:
-            found = self.path.stat()
-        except OSError:
+            file = self.path.resolve(strict=True)
+            found = file.stat()
+        except (OSError, RuntimeError):  # a loop of links
             return None
-        if time.time() - found.st_mtime < _COARSE_S or self._wal.exists():
+        wal = file.with_name(f"{file.name}-wal")  # where writes go if something turned it on: beside the file itself
+        if time.time() - found.st_mtime < _COARSE_S or wal.exists():
             return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 

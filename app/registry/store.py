@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -64,16 +64,15 @@ class Watch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seen: object = None
-        self._now: object = None
 
-    def stirred(self) -> bool:
-        """Tell whether anything may have changed since the last look that was `taken`."""
-        self._now = self._database.mark()
-        return self._now is None or self._now != self._seen
-
-    def taken(self) -> None:
-        """Take note that everything was read that was there when `stirred` was asked."""
-        self._seen = self._now
+    @contextmanager
+    def look(self) -> Iterator[bool]:
+        """Tell whether anything may have changed since the last look; whoever raises within it has seen nothing."""
+        now = self._database.mark()
+        stirred = now is None or now != self._seen
+        self._seen = None
+        yield stirred
+        self._seen = now
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.errors import RegistryError
 from app.registry import snapshot
 from app.registry.snapshot import Snapshots
 from app.registry.store import Changes, Registry, State
@@ -239,6 +242,38 @@ async def test_following_outlives_a_fault(registry: CountingRegistry, snapshots:
         registry.faults = 2
         await registry.put([tool("a")])
         await until(lambda: "a" in snapshots.catalog.by_name)
+
+
+async def test_a_registry_that_comes_back_as_it_was_is_no_longer_away(
+    registry: Registry, snapshots: Snapshots, tmp_path: Path
+) -> None:
+    """A file that was moved away for a while is found again, though nothing of it has changed."""
+    file = tmp_path / "registry.db"
+    then = time.time() - 60
+    os.utime(file, (then, then))
+    async with following(snapshots):
+        await asyncio.sleep(0.1)  # some looks at the file at rest
+        file.rename(tmp_path / "away.db")
+        await until(lambda: snapshots.away)
+        (tmp_path / "away.db").rename(file)
+        await until(lambda: not snapshots.away)
+
+
+async def test_that_encoders_are_done_is_told_until_it_is_stored(registry: Registry, encoder: Encoder) -> None:
+    """Where it could not be stored it is tried again, though nothing changes in the registry; then never again."""
+    tries: list[int] = []
+
+    async def complete() -> None:
+        tries.append(len(tries))
+        if len(tries) < 3:
+            raise RegistryError("not now")
+
+    await registry.put([tool("a")])
+    snapshots = Snapshots(registry, [encoder], Telemetry(), poll_s=0.01, on_complete=complete)
+    async with following(snapshots):
+        await until(lambda: len(tries) == 3)
+        await snapshots.refresh()
+    assert len(tries) == 3
 
 
 async def test_a_registry_that_was_put_back_is_another_version(

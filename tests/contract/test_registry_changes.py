@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +18,7 @@ from alembic import command
 from sqlalchemy import MetaData, Table, insert
 
 from app.registry import database, migrate, rows, writing
-from app.registry.store import Changes, Registry
+from app.registry.store import Changes, Registry, Watch
 from router import text
 from router.types import Risk, Tool
 
@@ -135,10 +137,9 @@ async def test_a_watch_misses_no_change(open_registry: OpenRegistry, make_tool: 
     registry, other = await open_registry(), await open_registry()
     watch = registry.watch()
     for number in range(20):
-        assert watch.stirred()
-        watch.taken()
+        assert stirred(watch)
         await other.put([make_tool(f"t{number}")])
-    assert watch.stirred()
+    assert stirred(watch)
 
 
 @pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
@@ -149,26 +150,65 @@ async def test_a_watch_spares_looks_at_a_file_at_rest(
     registry = await open_registry()
     at_rest(registry_path)
     watch = registry.watch()
-    assert watch.stirred()
-    assert watch.stirred()  # the look was not taken
-    watch.taken()
-    assert not watch.stirred()
+    assert [stirred(watch), stirred(watch)] == [True, False]
     await registry.put([make_tool("a")])
-    assert watch.stirred()
+    assert stirred(watch)
     at_rest(registry_path)
-    watch.stirred()
-    watch.taken()
+    assert [stirred(watch), stirred(watch)] == [True, False]
     shutil.copy2(registry_path, registry_path.with_name("copy"))
     registry_path.with_name("copy").replace(registry_path)  # as large, and as old
-    assert watch.stirred()
-    watch.taken()
+    assert [stirred(watch), stirred(watch)] == [True, False]
     wal = registry_path.with_name(f"{registry_path.name}-wal")
     wal.touch()
-    assert watch.stirred()
+    assert stirred(watch)
     wal.unlink()
-    assert not watch.stirred()
+    assert [stirred(watch), stirred(watch)] == [True, False]
     registry_path.unlink()
-    assert watch.stirred()
+    assert stirred(watch)
+
+
+@pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
+async def test_a_look_that_fails_is_looked_again(open_registry: OpenRegistry, registry_path: Path) -> None:
+    """Who raised within a look has seen nothing, even of a file that is as it was at the last look that went well."""
+    watch = (await open_registry()).watch()
+    at_rest(registry_path)
+    assert stirred(watch)
+    with pytest.raises(ValueError, match="in between"), watch.look():
+        raise ValueError("in between")
+    assert [stirred(watch), stirred(watch)] == [True, False]
+
+
+@pytest.mark.parametrize("registry_url", ["sqlite"], indirect=True)
+async def test_a_watch_looks_at_a_file_that_came_back(open_registry: OpenRegistry, registry_path: Path) -> None:
+    """A file that was moved away and back, itself and as old as it was, is news to who found it gone."""
+    watch = (await open_registry()).watch()
+    at_rest(registry_path)
+    assert stirred(watch)
+    registry_path.rename(registry_path.with_name("away"))
+    assert stirred(watch)
+    registry_path.with_name("away").rename(registry_path)
+    assert [stirred(watch), stirred(watch)] == [True, False]
+
+
+async def test_a_watch_finds_the_wal_of_a_link(tmp_path: Path) -> None:
+    """What a writer of the file behind a link left in its write-ahead log is looked for where SQLite puts it."""
+    file, link = tmp_path / "there" / "file.db", tmp_path / "link.db"
+    await (await Registry.open(f"sqlite:///{file}")).close()
+    link.symlink_to(file)
+    registry = await Registry.open(f"sqlite:///{link}")
+    with closing(sqlite3.connect(link)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("UPDATE generation SET value = value")
+        at_rest(file)
+        watch = registry.watch()
+        assert [stirred(watch), stirred(watch)] == [True, True]
+    await registry.close()
+
+
+def stirred(watch: Watch) -> bool:
+    """Take a look."""
+    with watch.look() as found:
+        return found
 
 
 def at_rest(path: Path) -> None:
