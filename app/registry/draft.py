@@ -17,8 +17,9 @@ from router.types import Positions, Tool, Vectors
 class Draft:
     """A next catalogue before it has vectors: its change of the one in use, and the digest of each row's vectors.
 
-    Row i takes the vectors of row `held[i]` of the one in use, `int64[n]`; they have to be found for -1. `new` are the
-    rows for which that was not known before.
+    `held` is the row of the one in use with the same content, `int64[n]`; -1 where there is none: the rows `new`. Row
+    by content, valid only for a space that is still what it was. Vectors in this process are; those in a database may
+    have gone and come back as others, except where nobody wrote to the row.
     """
 
     change: Change
@@ -28,8 +29,13 @@ class Draft:
 
     @property
     def wanted(self) -> dict[str, Tool]:
-        """The tools whose vectors must be looked up, by digest."""
+        """The tools whose vectors must be looked up where the others are held, by digest."""
         return {self.digests[row]: self.change.tools[row] for row in self.new}
+
+    @property
+    def written(self) -> dict[str, Tool]:
+        """The tools that were written since, by digest: all of them where that is not known."""
+        return {self.digests[row]: tool for row, tool in self.change.tools.items()}
 
 
 def drafted(catalog: Catalog, digests: list[str], changes: Changes) -> Draft:

@@ -19,7 +19,7 @@ from app.registry.store import Registry
 from router.catalog import Space
 from router.errors import IndexAway
 from router.index.pgvector import OPTIONS, PgVectorIndex, PgVectorTable, Pool
-from router.types import Encoder, Vectors
+from router.types import Encoder, Tool, Vectors
 
 T = TypeVar("T")
 
@@ -67,10 +67,19 @@ class PgVectorShelf:
         """Give the space of no tools."""
         return self._space(np.zeros(0, dtype=np.int64))
 
-    async def find(self, digests: Collection[str]) -> Found:
-        """Find the numbers of vectors; those that the registry has and the table has not are put in."""
+    def wanted(self, draft: Draft) -> dict[str, Tool]:
+        """Give all that were written: with a restored registry the numbers of known contents are others."""
+        return draft.written
+
+    async def find(self, digests: Collection[str], *, at_once: bool = False) -> Found:
+        """Find the numbers of vectors; those that the registry has and the table has not are put in.
+
+        `at_once`: many are not, as that takes a minute for tens of thousands.
+        """
         found = await self._asked(lambda: self._table.slots(digests))
         missing = [digest for digest in digests if digest not in found]
+        if at_once and len(missing) > _CHUNK:
+            return dict(found)
         for start in range(0, len(missing), _CHUNK):
             stored = await self._registry.vectors(self._encoder.key, missing[start : start + _CHUNK])
             if stored:
@@ -87,9 +96,10 @@ class PgVectorShelf:
         return {}
 
     def filled(self, space: Space, draft: Draft, found: Found) -> Space:
-        """Take along the numbers that are known, and put in what was found."""
+        """Take along the numbers of what nobody wrote to, and put in what was found."""
         assert isinstance(space.index, PgVectorIndex)  # noqa: S101 - it is of this shelf
         slots = np.append(space.index.slots, -1)[draft.held]  # which -1 takes
+        slots[list(draft.change.tools)] = -1
         for row in np.flatnonzero(slots < 0).tolist():
             slots[row] = found.get(draft.digests[row], -1)
         if np.array_equal(slots, space.index.slots):

@@ -12,7 +12,7 @@ from app.registry.draft import Draft, filled
 from app.registry.store import Registry
 from router.catalog import Space
 from router.index.choice import index_of
-from router.types import Encoder, Vectors
+from router.types import Encoder, Tool, Vectors
 
 Found = dict[str, Any]  # by digest, what this kind of shelf needs to know of a vector
 
@@ -24,8 +24,12 @@ class Shelf(Protocol):
         """Give the space of no tools."""
         ...
 
-    async def find(self, digests: Collection[str]) -> Found:
-        """Find those vectors that are stored.
+    def wanted(self, draft: Draft) -> dict[str, Tool]:
+        """Give the tools of a next catalogue whose vectors must be found, by digest."""
+        ...
+
+    async def find(self, digests: Collection[str], *, at_once: bool = False) -> Found:
+        """Find those vectors that are stored; `at_once`: those that can be had in a moment.
 
         Raises:
             RegistryError: It cannot be asked.
@@ -61,7 +65,11 @@ class MemoryShelf:
         nothing = np.zeros((0, self._encoder.dimension), np.float32)
         return Space(self._encoder.key, index_of(nothing), np.zeros(0, np.bool_))
 
-    async def find(self, digests: Collection[str]) -> Found:
+    def wanted(self, draft: Draft) -> dict[str, Tool]:
+        """Give those of new content."""
+        return draft.wanted
+
+    async def find(self, digests: Collection[str], *, at_once: bool = False) -> Found:  # noqa: ARG002 - reading is quick
         """Read the vectors that are stored."""
         return dict(await self._registry.vectors(self._encoder.key, digests))
 

@@ -130,7 +130,7 @@ class Snapshots:
             changes = await self._registry.changes(self._state)
             draft = await asyncio.to_thread(drafted, self.catalog, self._digests, changes)
             words, found = await asyncio.gather(
-                asyncio.to_thread(self._worded, changes.state, draft), self._found(draft.wanted, learned)
+                asyncio.to_thread(self._worded, changes.state, draft), self._found(draft, learned)
             )
             spaces = await asyncio.to_thread(self._filled, draft, found)
             if self._serving != self._wanted and self._complete(spaces, draft):
@@ -169,15 +169,21 @@ class Snapshots:
         self._serving = self._wanted
         self._encoders = {key: self._encoders[key] for key in self._wanted}
 
-    async def _found(self, wanted: dict[str, Tool], learned: dict[str, Found]) -> dict[str, Found]:
-        return {key: learned.get(key, {}) | await self._found_by(key, wanted) for key in self._encoders}
+    async def _found(self, draft: Draft, learned: dict[str, Found]) -> dict[str, Found]:
+        return {key: await self._found_by(key, draft, learned.get(key, {})) for key in self._encoders}
 
-    async def _found_by(self, key: str, wanted: dict[str, Tool]) -> Found:
+    async def _found_by(self, key: str, draft: Draft, learned: Found) -> Found:
+        """Give by digest what was learned of what is as it was, and of the rest what is stored."""
+        wanted = self._shelves[key].wanted(draft)
+        before = {digest: found for digest, found in learned.items() if digest not in wanted}
+        return before | await self._stored_or_made(key, wanted)
+
+    async def _stored_or_made(self, key: str, wanted: dict[str, Tool]) -> Found:
         """Give by digest the vectors that are stored, and where few are missing those, if they are made in a moment."""
         if not wanted:
             return {}
         try:
-            found = await self._shelves[key].find(wanted.keys())
+            found = await self._shelves[key].find(wanted.keys(), at_once=True)
         except RegistryAway:
             return {}  # the change is shown without them, and `_embed` finds them
         missing = {digest: tool for digest, tool in wanted.items() if digest not in found}
