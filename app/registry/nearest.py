@@ -74,7 +74,7 @@ class PgVectorShelf:
     async def find(self, digests: Collection[str], *, at_once: bool = False) -> Found:
         """Find the numbers of vectors; those that the registry has and the table has not are put in.
 
-        `at_once`: many are not, as that takes a minute for tens of thousands.
+        `at_once`: not where they are many, which takes long.
         """
         found = await self._asked(lambda: self._table.slots(digests))
         missing = [digest for digest in digests if digest not in found]

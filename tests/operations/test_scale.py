@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import httpx
 import openai
@@ -104,6 +107,37 @@ def test_f12_a_client_that_leaves_nginx_ends_the_call(scale: Scale, upstream: Up
         client.send(sockets.request(STREAMED))
         client.receive_until(b"data:")
     upstream.requests[-1].wait_closed(5)
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "times"),
+    [("POST", b"", 1), ("POST", b"{}", 1), ("PATCH", b"{}", 1), ("GET", b"", 2), ("PUT", b"", 2), ("DELETE", b"", 2)],
+)
+def test_nginx_sends_again_what_may_be_sent_again(tmp_path: Path, method: str, body: bytes, times: int) -> None:
+    """To gateways that take a request and break the connection: what HTTP lets be repeated twice, all else once."""
+    came: list[str] = []
+    with breaking(came) as first, breaking(came) as second, nginx.running(tmp_path, [first, second]) as port:
+        answer = httpx.request(method, f"http://127.0.0.1:{port}/v1/x", content=body, trust_env=False)
+    assert (answer.status_code, came) == (502, [method] * times)
+
+
+@contextmanager
+def breaking(came: list[str]) -> Iterator[int]:
+    """Take requests on a port, note their methods, and close their connections; give the port."""
+
+    class Break(StreamRequestHandler):
+        def handle(self) -> None:
+            head = b"".join(iter(self.rfile.readline, b"\r\n"))
+            length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+            self.rfile.read(int(length[1]) if length else 0)
+            came.append(head.split()[0].decode())
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Break) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
 
 
 def test_nginx_shows_nobody_the_figures(scale: Scale) -> None:
