@@ -220,7 +220,10 @@ class Sources:
 
     @_to_its_end
     async def claim(self, source: Source, now: datetime) -> bool:
-        """Take over a source that is due and make it due again later; only one of several processes gets it."""
+        """Take over a source that is due and make it due again later; only one of several processes gets it.
+
+        One that is new is noted as never imported, until it is.
+        """
         at = schema.sources.c
         mine = (
             update(schema.sources)

@@ -102,6 +102,15 @@ async def test_a_source_that_is_due_is_claimed_by_one(open_registry: OpenRegistr
     assert sum(await asyncio.gather(*[one.claim(later, NOW + timedelta(hours=1)) for one in several])) == 1
 
 
+async def test_a_source_that_is_claimed_was_not_imported(sources: Sources) -> None:
+    """A new one never was; of one that is known the last import stays."""
+    await sources.claim(CRM, NOW)
+    assert await sources.get("crm") == replace(CRM, synced_at=None)
+    await sources.exchange(CRM, Exchange([], [], []))
+    await sources.claim(replace(CRM, synced_at=NOW + timedelta(hours=2)), NOW + timedelta(hours=2))
+    assert [source.synced_at for source in await sources.all()] == [NOW]
+
+
 async def test_a_source_made_due_while_it_is_imported_stays_due(sources: Sources) -> None:
     """What changed may have come too late for the import under way."""
     await sources.claim(CRM, NOW)
