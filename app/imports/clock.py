@@ -161,6 +161,8 @@ class Synchroniser:
                 tells = await reading.mcp_client().follow(spec, self.imports.settings, changed)
             except (SourceRefused, RegistryError) as error:
                 _log.debug("a source cannot be listened to", source=spec.name, reason=str(error))
+            except Exception:  # noqa: BLE001 - the edge of a task: it must outlive a fault
+                _log.exception("a source cannot be listened to", source=spec.name)
             await asyncio.sleep(spec.interval_s or _LOOK_S)
 
 
