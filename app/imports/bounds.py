@@ -15,6 +15,51 @@ MOST_DEPTH = 100
 _JSON_SIGNS, _MOST_IN_JSON = b",[{", 1_000_000  # a hundred bytes each
 _YAML_SIGNS, _MOST_IN_YAML = b",[{:\n", 200_000  # four times as much, and 20 µs
 MOST_NODES = 2_000_000  # values of a document, its aliases followed
+_ALIASED_CHARACTERS = 64  # of a text that weigh as much as a value
+MOST_STEPS = 10_000_000  # values looked at, all tools of a document together: some 1 µs each
+MOST_CHARACTERS = 2**27  # of the texts that are read and written on the way
+
+
+class Work:
+    """What the tools of one document may cost, all together: what stands in it once can be referred to by every tool.
+
+    Another thread may `stop()` it; whoever works ends at the next step.
+    """
+
+    def __init__(self, most_steps: int = MOST_STEPS, most_characters: int = MOST_CHARACTERS) -> None:
+        self.steps = 0
+        self.characters = 0
+        self._most_steps, self._most_characters = most_steps, most_characters
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End it: nobody waits for what comes of it."""
+        self._stopped = True
+
+    def step(self, count: int = 1) -> None:
+        """Count values that are looked at.
+
+        Raises:
+            SourceRefused: They are too many, or the work was stopped.
+        """
+        self.steps += count
+        if self._stopped:
+            raise SourceRefused("Reading was given up")
+        if self.steps > self._most_steps:
+            raise SourceRefused(f"Its tools take more than {self._most_steps:,} steps to put together: {_AGAIN}")
+
+    def text(self, count: int) -> None:
+        """Count characters that are gone through or written.
+
+        Raises:
+            SourceRefused: They are too many.
+        """
+        self.characters += count
+        if self.characters > self._most_characters:
+            raise SourceRefused(f"Its tools take more than {self._most_characters:,} characters of text: {_AGAIN}")
+
+
+_AGAIN = "what is large is referred to again and again"
 
 
 def parsed(data: bytes, what: str) -> Any:
@@ -79,7 +124,7 @@ def _weigh(root: yaml.Node) -> None:
         children = _children(node)
         if done:
             open_nodes.discard(id(node))
-            sizes[id(node)] = 1 + sum(sizes[id(child)] for child in children)
+            sizes[id(node)] = _own(node) + sum(sizes[id(child)] for child in children)
             if sizes[id(node)] > MOST_NODES:
                 raise SourceRefused(f"The YAML says more than {MOST_NODES:,} values when its aliases are followed")
         elif id(node) in open_nodes:
@@ -88,6 +133,10 @@ def _weigh(root: yaml.Node) -> None:
             open_nodes.add(id(node))
             waiting.append((node, True))
             waiting += [(child, False) for child in children]
+
+
+def _own(node: yaml.Node) -> int:
+    return 1 + len(node.value) // _ALIASED_CHARACTERS if isinstance(node, yaml.ScalarNode) else 1
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

@@ -50,8 +50,17 @@ def function(description: str, parameters: JSON | None) -> JSON:
 
 def digest_of(*said: object) -> str:
     """Give the digest of JSON values; the order of keys does not count."""
-    text = json.dumps(said, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of_texts(*map(canonical, said))
+
+
+def canonical(said: object) -> str:
+    """Give a JSON value as text; the order of keys does not count."""
+    return json.dumps(said, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+
+
+def digest_of_texts(*said: str) -> str:
+    """Give the digest of JSON values that are `canonical` already."""
+    return hashlib.sha256(f"[{','.join(said)}]".encode()).hexdigest()
 
 
 def shortened(text: str, most: int) -> str:

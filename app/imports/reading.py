@@ -9,7 +9,7 @@ from typing import Any
 
 from app.errors import SourceRefused
 from app.imports import shapes
-from app.imports.bounds import parsed
+from app.imports.bounds import Work, parsed
 from app.imports.found import Found
 from app.imports.openapi import operations
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
@@ -60,7 +60,11 @@ async def _read(spec: SourceSpec, settings: ImportSettings, document: bytes | No
     data = document if document is not None else await _data(spec, settings)
     if len(data) > settings.max_bytes:
         raise SourceRefused(f"The document is larger than imports.max_bytes, {settings.max_bytes:,} bytes")
-    return Answer(await asyncio.to_thread(_found, spec, data, settings.max_tools))
+    work = Work()
+    try:
+        return Answer(await asyncio.to_thread(_found, spec, data, settings.max_tools, work))
+    finally:
+        work.stop()  # a thread whose time is over would go on, and nothing could end while it does
 
 
 async def _data(spec: SourceSpec, settings: ImportSettings) -> bytes:
@@ -81,6 +85,8 @@ def _file(path: Path, most: int) -> bytes:
         raise SourceRefused(f"{path}: {error.strerror}") from error
 
 
-def _found(spec: SourceSpec, data: bytes, most: int) -> list[Found]:
+def _found(spec: SourceSpec, data: bytes, most: int, work: Work) -> list[Found]:
     value = parsed(data, spec.origin or "The document")
-    return operations.read(value, spec, most) if spec.kind is SourceKind.OPENAPI else shapes.read(value, spec)
+    if spec.kind is SourceKind.OPENAPI:
+        return operations.read(value, spec, most, work)
+    return shapes.read(value, spec, work)

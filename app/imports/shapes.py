@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.errors import SourceRefused
-from app.imports.bounds import mapping, words
+from app.imports.bounds import Work, mapping, words
 from app.imports.found import JSON, Found, digest_of, function
 from app.settings.imports import SourceSpec
 from router.types import Kind, Risk
@@ -14,7 +14,7 @@ _SCHEMA = re.compile("schema|param|arg", re.IGNORECASE)
 _FIELDS = frozenset(("tags", "risk", "keywords", "examples", "pinned", "enabled"))
 
 
-def read(document: object, spec: SourceSpec) -> list[Found]:
+def read(document: object, spec: SourceSpec, work: Work) -> list[Found]:
     """Give the tools of a document: a list, `{"tools": [...]}`, or a single one.
 
     Raises:
@@ -22,11 +22,12 @@ def read(document: object, spec: SourceSpec) -> list[Found]:
     """
     listed = document["tools"] if isinstance(document, dict) and isinstance(document.get("tools"), list) else document
     entries = listed if isinstance(listed, list) else [listed]
-    found = [_found(entry, number, spec) for number, entry in enumerate(entries, start=1)]
+    found = [_found(entry, number, spec, work) for number, entry in enumerate(entries, start=1)]
     return [one for one in found if not spec.tags or not set(spec.tags).isdisjoint(one.tags)]
 
 
-def _found(entry: object, number: int, spec: SourceSpec) -> Found:
+def _found(entry: object, number: int, spec: SourceSpec, work: Work) -> Found:
+    work.step()
     whole = mapping(entry)
     record = whole if "tool" in whole else {}
     inner = mapping(record.get("tool", whole))

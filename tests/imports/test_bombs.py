@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from app.errors import SourceRefused
+from app.imports import reading
+from app.imports.bounds import Work
 from app.imports.fetch import fetch
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
 from tests.imports.conftest import LOOPBACK, Import
@@ -84,9 +86,43 @@ def operations(count: int) -> str:
     return json.dumps({"openapi": "3.1.0", "paths": {f"/{n}": {"get": {"operationId": f"o{n}"}} for n in range(count)}})
 
 
+def shared(count: int, of: Mapping[str, object], schemas: Mapping[str, object] | None = None) -> str:
+    """Give a document of so many operations that are all the same one."""
+    paths = {f"/{n}": {"$ref": "#/components/x"} for n in range(count)}
+    return json.dumps(
+        {"openapi": "3.1.0", "paths": paths, "components": {"x": {"post": of}, "schemas": dict(schemas or {})}}
+    )
+
+
+def taking(schema: object) -> dict[str, object]:
+    """Give an operation with a body."""
+    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+
+def shared_all_of(count: int = 10_000) -> str:
+    """An `allOf` of 290 references, of which nothing stands there twice."""
+    schemas = {f"S{n}": {"properties": {f"s{n}_{i}": {"type": "string"} for i in range(30)}} for n in range(290)}
+    parts = [{"$ref": f"#/components/schemas/S{n}"} for n in range(290)]
+    return shared(count, taking({"allOf": parts}), schemas)
+
+
+def shared_properties(count: int = 10_000) -> str:
+    """A body of 50,000 properties."""
+    return shared(count, taking({"properties": {f"p{n}": {"type": "string"} for n in range(50_000)}}))
+
+
+def shared_tags(count: int = 10_000) -> str:
+    """An operation of 200,000 tags."""
+    return shared(count, {"tags": [f"tag{n}" for n in range(200_000)]})
+
+
 BOMBS: dict[str, tuple[Callable[[], str], str]] = {
     "aliases": (aliases, "when its aliases are followed"),
     "merges": (merges, "when its aliases are followed"),
+    "a long alias": (
+        lambda: HEAD + f"a: &a {'x' * 1_000_000}\nb: [{', '.join(['*a'] * 1_000)}]",
+        "when its aliases are followed",
+    ),
     "itself": (lambda: HEAD + "paths: &a {b: *a}", "an alias that holds itself"),
     "deep json": (lambda: "[" * 100_000 + "]" * 100_000, "nested"),
     "deep yaml": (lambda: HEAD + "a: " + "[" * 50_000, "nested"),
@@ -99,6 +135,10 @@ BOMBS: dict[str, tuple[Callable[[], str], str]] = {
     "operations": (lambda: operations(100_000), "more tools than imports.max_tools, 10,000"),
     "references": (references, "1 tools"),
     "allOf": (all_of, "1 tools"),
+    "shared allOf": (shared_all_of, "more than 10,000,000 steps"),
+    "shared properties": (shared_properties, "more than 10,000,000 steps"),
+    "shared tags": (shared_tags, "10000 tools"),
+    "shared text": (lambda: shared(10_000, {"description": "a b " * 500_000}), "more than 134,217,728 characters"),
 }
 
 
@@ -114,6 +154,36 @@ def test_g24_a_bomb_costs_seconds_and_little_memory(name: str, tmp_path: Path) -
     _, grown, said = done.stdout.split(" ", 2)
     assert expected in said
     assert int(grown) <= MOST_BYTES
+
+
+class Unbounded(Work):
+    """Work of any size; `ended` says that it was made to end."""
+
+    def __init__(self) -> None:
+        super().__init__(10**18, 10**18)
+        self.ended = threading.Event()
+
+    def step(self, count: int = 1) -> None:
+        """Count."""
+        try:
+            super().step(count)
+        except SourceRefused:
+            self.ended.set()
+            raise
+
+
+@pytest.mark.parametrize("make", [shared_all_of, shared_properties])
+async def test_g24_reading_ends_when_its_time_is_over(make: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asked is told, and the thread that reads ends, too: it would take many minutes."""
+    work = Unbounded()
+    monkeypatch.setattr(reading, "Work", lambda: work)
+    spec, document = SourceSpec(name="bomb", kind=SourceKind.OPENAPI), make().encode()
+    try:
+        with pytest.raises(SourceRefused, match=r"took longer than imports\.timeout_s"):
+            await reading.read(spec, ImportSettings(timeout_s=0.5), document)
+        assert work.ended.wait(20)
+    finally:
+        work.stop()
 
 
 @pytest.mark.parametrize("kind", [SourceKind.OPENAPI, SourceKind.MCP])

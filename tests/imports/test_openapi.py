@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 
 from app.errors import Conflict, InvalidRecords, SourceRefused
+from app.imports.bounds import Work
+from app.imports.found import Found, digest_of
+from app.imports.openapi import operations
 from app.imports.service import Imports
 from app.registry.sources import Exchange, Sources
 from app.registry.store import Registry
+from app.settings.imports import SourceSpec
 from router.types import Risk
 from tests.cli.command import Place
 from tests.imports.conftest import Import
@@ -206,3 +210,67 @@ async def test_an_import_beside_another_writer_changes_nothing(work: Imports, ta
     with pytest.raises(Conflict, match="changed by someone else"):
         await work.sources.exchange(source, Exchange(stale, stale[:5], [one.tool.name for one in stale[5:]]))
     assert await registry.count() == 299
+
+
+def found(document: dict[str, Any], work: Work | None = None) -> list[Found]:
+    """Give the tools of a document."""
+    spec = SourceSpec(name="there", kind="openapi")
+    return operations.read({"openapi": "3.1.0"} | document, spec, 10_000, work or Work())
+
+
+@pytest.mark.parametrize("said", [{}, {"servers": [{"url": "https://a.example/ü", "description": "b"}]}])
+def test_a_digest_is_of_tool_method_path_servers_and_tags(said: dict[str, Any]) -> None:
+    """It stays what it was: another one would hold every tool back that was imported before."""
+    document = json.loads(odd("3.1.0")) | said
+    document["paths"]["/trees"]["post"]["tags"] = ["leaf", "ä"]
+    tools = found(document)
+    servers = said.get("servers", [None, None])
+    assert [one.digest for one in tools] == [digest_of(one.tool, one.original, servers, one.tags) for one in tools]
+
+
+def test_parts_of_all_of_are_put_together() -> None:
+    """What stands beside them wins, then the first part; a required name stands there once."""
+    parts = [
+        {"properties": {"a": {"const": 1}, "b": {"const": 1}}, "required": ["a"]},
+        {"properties": {"b": {"const": 2}, "c": {"const": 2}, "d": {"const": 2}}, "required": ["c", "a"]},
+    ]
+    whole = {"allOf": parts, "properties": {"d": {"const": 3}}, "required": ["d"]}
+    (one,) = found({"paths": {"/a": {"post": operation(requestBody=body(whole))}}})
+    parameters = one.tool["function"]["parameters"]
+    assert {name: schema["const"] for name, schema in parameters["properties"].items()} == {
+        "a": 1, "b": 1, "c": 2, "d": 3,
+    }  # fmt: skip
+    assert sorted(parameters["required"]) == ["a", "c", "d"]
+
+
+def test_what_many_operations_share_is_counted_for_each() -> None:
+    """The same document ten times as often takes ten times the steps, and is refused at a bound."""
+    item = {"post": operation(requestBody=body({"properties": {f"p{n}": {"type": "string"} for n in range(200)}}))}
+    costs = []
+    for count in (10, 100):
+        work = Work()
+        document = {"paths": {f"/{n}": {"$ref": "#/x"} for n in range(count)}, "x": item}
+        assert len(found(document, work)) == count
+        costs.append(work.steps)
+    assert costs[1] == costs[0] * 10
+    with pytest.raises(SourceRefused, match=f"more than {costs[1] - 1:,} steps"):
+        found(document, Work(most_steps=costs[1] - 1))
+    with pytest.raises(SourceRefused, match="more than 500,000 characters of text"):
+        found(document, Work(most_characters=500_000))
+
+
+def test_an_operation_has_a_hundred_tags() -> None:
+    """More are no help to anyone, and cost the same whether they are shared or not."""
+    listed = [f"tag{n}" for n in range(100_000)]
+    document = {"paths": {f"/{n}": {"$ref": "#/x"} for n in range(20)}, "x": {"get": operation(tags=listed)}}
+    work = Work()
+    assert {one.tags for one in found(document, work)} == {tuple(listed[:100])}
+    assert work.characters < 20 * 5_000
+
+
+def test_a_value_that_is_too_long_is_left_out() -> None:
+    """The rest of its schema stays."""
+    long = ["x" * 1_000] * 20
+    written = {"a": {"type": "string", "enum": long}, "b": {"type": "string", "default": {"c": long}}}
+    (one,) = found({"paths": {"/a": {"post": operation(requestBody=body({"properties": written}))}}})
+    assert one.tool["function"]["parameters"]["properties"] == {"a": {"type": "string"}, "b": {"type": "string"}}

@@ -14,15 +14,19 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from app.errors import SourceRefused
-from app.imports.bounds import mapping, words
-from app.imports.found import JSON, Found, digest_of, function
+from app.imports.bounds import Work, mapping, words
+from app.imports.found import JSON, Found, canonical, digest_of_texts, function
 from app.imports.names import legal
-from app.imports.openapi.references import resolved
+from app.imports.openapi.references import Document
 from app.imports.openapi.schemas import Schemas
 from app.settings.imports import METHODS, SourceSpec
 from router.types import Risk
 
 _MOST_CHARACTERS = 56  # of a name, without what is put before it
+_MOST_TAGS = 100
+_STEPS = 8  # that a parameter costs, beside its schema
+_READ = 65_536  # characters of a description, before it is cleaned and cut
+_NAMING = 1_000  # characters that a name is made of
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _BLANKS = re.compile(r"[^\S\n]+|\n\s*\n\s*")
 _PLACES = ("path", "query", "header")
@@ -46,36 +50,40 @@ class Operation:
         return f"{self.method.upper()} {self.path}"
 
 
-def read(document: object, spec: SourceSpec, most: int) -> list[Found]:
+def read(document: object, spec: SourceSpec, most: int, work: Work) -> list[Found]:
     """Give the tools of a document, those that the source's filters let through; one more than `most` is enough.
 
     Raises:
-        SourceRefused: It is no OpenAPI document.
+        SourceRefused: It is no OpenAPI document, or costs more work than one may.
     """
     whole = mapping(document)
     if not words(whole.get("openapi")).startswith("3.") and str(whole.get("swagger")) != "2.0":
         raise SourceRefused("This is no OpenAPI document: neither 'openapi: 3.…' nor 'swagger: 2.0' stands at its top")
-    schemas = Schemas(whole)
-    servers = whole.get("servers") or [whole.get("host"), whole.get("basePath")]
+    itself = Document(whole, work)
+    schemas = Schemas(itself)
+    servers = canonical(whole.get("servers") or [whole.get("host"), whole.get("basePath")])
     found: list[Found] = []
     wishes: dict[str, int] = {}
-    for operation in _operations(whole):
+    for operation in _operations(itself):
         if len(found) > most:
             break
         if not _is_wanted(operation, spec):
             continue
+        work.text(sum(len(words(operation.body.get(key))) for key in ("operationId", "summary", "description")))
         wish = _wish(operation)
         wishes[wish] = wishes.get(wish, 0) + 1
         number = f"_{wishes[wish]}" if wishes[wish] > 1 else ""
-        tool = function(_description(operation), _Input(whole, schemas).of(operation))
-        said = digest_of(tool, operation.original, servers, _tags(operation))
-        found.append(Found(operation.original, wish + number, tool, said, _tags(operation), _risk(operation, spec)))
+        tool, tags = function(_description(operation), _Input(itself, schemas).of(operation)), _tags(operation)
+        said = (canonical(tool), canonical(operation.original), servers, canonical(tags))
+        work.text(sum(map(len, said)))
+        digest = digest_of_texts(*said)
+        found.append(Found(operation.original, wish + number, tool, digest, tags, _risk(operation, spec)))
     return found
 
 
-def _operations(document: JSON) -> Iterator[Operation]:
-    for path, value in mapping(document.get("paths")).items():
-        item, _ = resolved(document, value)
+def _operations(document: Document) -> Iterator[Operation]:
+    for path, value in mapping(document.whole.get("paths")).items():
+        item, _ = document.resolved(value)
         for method in METHODS:
             body = item.get(method)
             if isinstance(body, dict):
@@ -85,10 +93,12 @@ def _operations(document: JSON) -> Iterator[Operation]:
                 )
 
 
-def _parameters(document: JSON, listed: object) -> dict[tuple[str, str], JSON]:
+def _parameters(document: Document, listed: object) -> dict[tuple[str, str], JSON]:
     """Give parameters by name and place: an operation's own take the place of its path's."""
-    found = [resolved(document, value)[0] for value in (listed if isinstance(listed, list) else [])]
-    return {(one["name"], words(one.get("in"))): one for one in found if words(one.get("name"))}
+    found = [document.resolved(value)[0] for value in (listed if isinstance(listed, list) else [])]
+    named = [one for one in found if words(one.get("name"))]
+    document.work.text(sum(len(one["name"]) + len(words(one.get("description"))) for one in named))
+    return {(one["name"], words(one.get("in"))): one for one in named}
 
 
 def _is_wanted(operation: Operation, spec: SourceSpec) -> bool:
@@ -103,29 +113,30 @@ def _wish(operation: Operation) -> str:
     """Give the name that an operation should have: its id, else its summary, else method and path."""
     named = words(operation.body.get("operationId")).split("__")[0].strip()
     given = named or words(operation.body.get("summary")).strip() or f"{operation.method} {operation.path}"
-    return legal(given).strip("_")[:_MOST_CHARACTERS].rstrip("_") or operation.method
+    return legal(given[:_NAMING]).strip("_")[:_MOST_CHARACTERS].rstrip("_") or operation.method
 
 
 def _description(operation: Operation) -> str:
     summary, text = words(operation.body.get("summary")), words(operation.body.get("description"))
-    if _folded(text).startswith(_folded(summary)):
+    beginning = _folded(text)
+    if all(next(beginning, "") == character for character in _folded(summary)):
         summary = ""
     joined = "\n".join(part for part in (clean(summary), clean(text)) if part)
     return joined or operation.original
 
 
-def _folded(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+def _folded(text: str) -> Iterator[str]:
+    return filter(str.isalnum, text.casefold())
 
 
 def clean(text: str) -> str:
     """Take out of Markdown what nobody sees: comments, and blanks in a row."""
-    return _BLANKS.sub(lambda found: "\n" if "\n" in found[0] else " ", _COMMENT.sub(" ", text)).strip()
+    return _BLANKS.sub(lambda found: "\n" if "\n" in found[0] else " ", _COMMENT.sub(" ", text[:_READ])).strip()
 
 
 def _tags(operation: Operation) -> tuple[str, ...]:
     listed = operation.body.get("tags")
-    tags = [tag.strip() for tag in listed if isinstance(tag, str)] if isinstance(listed, list) else []
+    tags = [tag.strip() for tag in listed[:_MOST_TAGS] if isinstance(tag, str)] if isinstance(listed, list) else []
     return tuple(dict.fromkeys(filter(None, tags)))
 
 
@@ -139,19 +150,20 @@ def _risk(operation: Operation, spec: SourceSpec) -> Risk:
 class _Input:
     """What an operation takes, put together to one object."""
 
-    def __init__(self, document: JSON, schemas: Schemas) -> None:
+    def __init__(self, document: Document, schemas: Schemas) -> None:
         self._document = document
         self._schemas = schemas
         self._properties: JSON = {}
-        self._required: list[str] = []
+        self._required: dict[str, None] = {}  # an ordered set
 
     def of(self, operation: Operation) -> JSON:
         body, needed = self._body(operation)
         flat = self._schemas.flat(body) if body is not None else {}
         inner = mapping(flat.get("properties"))
+        taken = {str(name) for name in inner}
         listed = [one for one in operation.parameters if one.get("in") in _PLACES]
         for one in listed:
-            self._add_parameter(one, {str(name) for name in inner})
+            self._add_parameter(one, taken)
         if _is_object(flat):
             whole = self._schemas.written(flat)
             for name, schema in mapping(whole.get("properties")).items():
@@ -159,11 +171,12 @@ class _Input:
         elif body is not None:
             self._add("body", self._schemas.written(body), required=needed)
         return {"type": "object", "properties": self._properties} | (
-            {"required": self._required} if self._required else {}
+            {"required": list(self._required)} if self._required else {}
         )
 
     def _add_parameter(self, one: JSON, taken: set[str]) -> None:
         name, place = one["name"], one["in"]
+        self._document.work.step(_STEPS)
         if place == "header" and name.lower() in _NOT_PARAMETERS:
             return
         if name in taken or _property(name) in self._properties:
@@ -180,15 +193,16 @@ class _Input:
     def _add(self, name: str, schema: JSON, *, required: bool) -> None:
         key = _property(name)
         self._properties[key] = schema
-        if required and key not in self._required:
-            self._required.append(key)
+        if required:
+            self._required[key] = None
 
     def _body(self, operation: Operation) -> tuple[object, bool]:
         """Give the schema of the body, and whether it has to be there; None for no body."""
-        body, _ = resolved(self._document, operation.body.get("requestBody"))
+        body, _ = self._document.resolved(operation.body.get("requestBody"))
         content = mapping(body.get("content"))
+        self._document.work.step(len(content))
         if content:
-            kind = next((kind for kind in content if _JSON_TYPE.match(str(kind))), next(iter(content)))
+            kind = next((kind for kind in content if _JSON_TYPE.match(str(kind)[:_NAMING])), next(iter(content)))
             return mapping(content[kind]).get("schema", {}), body.get("required") is True
         for one in operation.parameters:  # Swagger 2
             if one.get("in") == "body":
@@ -210,4 +224,4 @@ def _is_object(schema: JSON) -> bool:
 
 
 def _property(name: str) -> str:
-    return _ILLEGAL.sub("_", name)[:64]
+    return _ILLEGAL.sub("_", name[:_NAMING])[:64]

@@ -4,30 +4,41 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from app.imports.bounds import mapping
+from app.imports.bounds import Work, mapping
 from app.imports.found import JSON
 
 _MOST_STEPS = 20
 
 
-def resolved(document: JSON, value: object) -> tuple[JSON, tuple[str, ...]]:
-    """Follow `$ref` until it is none; give what is there, and the references that led to it.
+class Document:
+    """A document that refers to itself, and what reading it costs."""
 
-    What stands beside a reference (3.1) wins over what it leads to.
-    """
-    found = mapping(value)
-    path: list[str] = []
-    beside: list[JSON] = []
-    while isinstance(found.get("$ref"), str):
-        reference = found["$ref"]
-        if reference in path or len(path) == _MOST_STEPS:
-            return {}, tuple(path)
-        path.append(reference)
-        beside.append({key: inner for key, inner in found.items() if key != "$ref"})
-        found = mapping(_at(document, reference))
-    for extra in reversed(beside):
-        found = found | extra
-    return found, tuple(path)
+    def __init__(self, whole: JSON, work: Work) -> None:
+        self.whole = whole
+        self.work = work
+
+    def resolved(self, value: object) -> tuple[JSON, tuple[str, ...]]:
+        """Follow `$ref` until it is none; give what is there, and the references that led to it.
+
+        What stands beside a reference (3.1) wins over what it leads to.
+        """
+        found = mapping(value)
+        self.work.step()
+        path: list[str] = []
+        beside: list[JSON] = []
+        while isinstance(found.get("$ref"), str):
+            reference = found["$ref"]
+            if reference in path or len(path) == _MOST_STEPS:
+                return {}, tuple(path)
+            path.append(reference)
+            self.work.step(len(found))
+            self.work.text(len(reference))
+            beside.append({key: inner for key, inner in found.items() if key != "$ref"})
+            found = mapping(_at(self.whole, reference))
+        for extra in filter(None, reversed(beside)):
+            self.work.step(len(found))
+            found = found | extra
+        return found, tuple(path)
 
 
 def _at(document: JSON, reference: str) -> object:

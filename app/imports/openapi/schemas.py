@@ -10,15 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from app.imports.bounds import mapping, words
+from app.imports.bounds import Work, mapping, words
 from app.imports.found import JSON, shortened
-from app.imports.openapi.references import resolved
+from app.imports.openapi.references import Document
 
 _MOST_SCHEMAS = 300  # in what is written out for one body or parameter
 _MOST_BYTES = 16_384  # of it: some 4,000 tokens
 _DEPTHS = (8, 5, 3, 2, 1)  # levels that are tried until it is short enough
 _MOST_CHARACTERS = 500  # of a description within a schema
 _MOST_VALUES = 100  # of an enum
+_STEPS = 8  # that writing a schema costs, beside what stands in it
 
 _TYPES = frozenset(("string", "number", "integer", "boolean", "array", "object", "null"))
 _NUMBERS = ("minimum", "maximum", "multipleOf")
@@ -33,8 +34,9 @@ class _TooLong(Exception):
 class Schemas:
     """Writes out the schemas of one document."""
 
-    def __init__(self, document: JSON) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
+        self._work = document.work
         self._parts = 0  # that were put together for one schema
 
     def written(self, schema: object) -> JSON:
@@ -44,9 +46,11 @@ class Schemas:
                 whole = _Writer(self._document).write(schema, depth, ())
             except _TooLong:
                 continue
-            if len(json.dumps(whole)) <= _MOST_BYTES:
+            size = len(json.dumps(whole))
+            self._work.text(size)
+            if size <= _MOST_BYTES:
                 return whole
-        return _open(resolved(self._document, schema)[0])
+        return _open(self._document.resolved(schema)[0], self._work)
 
     def flat(self, schema: object) -> JSON:
         """Give a schema as one level: references followed, the parts of `allOf` put together."""
@@ -54,59 +58,64 @@ class Schemas:
         return self._flat(schema, ())
 
     def _flat(self, schema: object, above: tuple[str, ...]) -> JSON:
-        found, path = resolved(self._document, schema)
+        found, path = self._document.resolved(schema)
         self._parts += 1
+        self._work.step(len(found) + len(above))
         if set(path) & set(above) or self._parts > _MOST_SCHEMAS:
             return {}
         parts = found.get("allOf")
         if not isinstance(parts, list):
             return found
-        whole: JSON = {key: value for key, value in found.items() if key != "allOf"}
-        for part in parts:
-            inner = self._flat(part, (*above, *path))
-            properties = mapping(inner.get("properties")) | mapping(whole.get("properties"))
-            needed = [*_names(inner.get("required")), *_names(whole.get("required"))]
-            whole = inner | whole
-            whole |= {"properties": properties} if properties else {}
-            whole |= {"required": list(dict.fromkeys(needed))} if needed else {}
-        return whole
+        inner = [self._flat(part, (*above, *path)) for part in parts]
+        whole: JSON = {}
+        properties: JSON = {}
+        needed: dict[str, None] = {}
+        for one in (*reversed(inner), {key: value for key, value in found.items() if key != "allOf"}):
+            own, names = mapping(one.get("properties")), _names(one.get("required"), self._work)
+            self._work.step(len(one) + len(own))
+            whole |= one
+            properties |= own  # what comes later wins, and stands where the name was first
+            needed |= dict.fromkeys(names)
+        whole |= {"properties": properties} if properties else {}
+        return whole | ({"required": list(needed)} if needed else {})
 
 
 class _Writer:
-    def __init__(self, document: JSON) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
         self._written = 0
 
     def write(self, schema: object, depth: int, above: tuple[str, ...]) -> JSON:
         if schema is False:
             return {"not": {}}
-        found, path = resolved(self._document, schema)
+        work = self._document.work
+        found, path = self._document.resolved(schema)
         self._written += 1
+        work.step(_STEPS + len(found) + len(above))
         if self._written > _MOST_SCHEMAS:
             raise _TooLong
         if set(path) & set(above) or depth == 0:
-            return _open(found)
+            return _open(found, work)
 
         def inside(value: object) -> JSON:
             return self.write(value, depth - 1, (*above, *path))
 
-        return _plain(found) | _structure(found, inside)
+        return _plain(found, work) | _structure(found, inside, work)
 
 
-def _plain(found: JSON) -> JSON:
-    """Give the keywords that hold no schema."""
+def _plain(found: JSON, work: Work) -> JSON:
+    """Give the keywords that hold no schema; what alone is too long for one is left out."""
     result: JSON = {}
-    if types := _types(found):
+    if types := _types(found, work):
         result["type"] = types[0] if len(types) == 1 else types
     if description := shortened(words(found.get("description")), _MOST_CHARACTERS):
         result["description"] = description
     values = found.get("enum")
-    if isinstance(values, list) and values:
-        unique = {repr(value): value for value in values[:_MOST_VALUES]}
-        if len(values) <= _MOST_VALUES:
-            result["enum"] = [*unique.values(), *([None] if _nullable(found) and None not in values else [])]
-    result |= {key: found[key] for key in ("const", "default") if key in found}
-    result |= {key: found[key] for key in ("format",) if words(found.get(key))}
+    if isinstance(values, list) and 0 < len(values) <= _MOST_VALUES and _fits(values, work):
+        unique = {repr(value): value for value in values}
+        result["enum"] = [*unique.values(), *([None] if _nullable(found) and None not in values else [])]
+    result |= {key: found[key] for key in ("const", "default") if key in found and _fits(found[key], work)}
+    result |= {key: found[key] for key in ("format",) if words(found.get(key)) and _fits(found[key], work)}
     result |= {
         key: found[key] for key in _NUMBERS if _is_number(found.get(key)) and (key != "multipleOf" or found[key] > 0)
     }
@@ -116,17 +125,21 @@ def _plain(found: JSON) -> JSON:
     return result | _exclusive(found, result)
 
 
-def _structure(found: JSON, inside: Callable[[object], JSON]) -> JSON:
+def _structure(found: JSON, inside: Callable[[object], JSON], work: Work) -> JSON:
     """Give the keywords that hold schemas."""
     result: JSON = {}
-    properties = {str(name): value for name, value in mapping(found.get("properties")).items() if not _read_only(value)}
+    listed = mapping(found.get("properties"))
+    work.step(len(listed))
+    properties = {str(name): value for name, value in listed.items() if not _read_only(value)}
+    if len(properties) > _MOST_SCHEMAS:
+        raise _TooLong
     if properties:
         result["properties"] = {name: inside(value) for name, value in properties.items()}
-        needed = [name for name in _names(found.get("required")) if name in properties]
+        needed = [name for name in _names(found.get("required"), work) if name in properties]
         result |= {"required": needed} if needed else {}
-    elif "object" in _types(found):
+    elif "object" in _types(found, work):
         result["properties"] = {}  # some providers refuse an object without it
-    if "items" in found or "array" in _types(found):
+    if "items" in found or "array" in _types(found, work):
         items = found.get("items")
         result["items"] = {} if isinstance(items, list) else inside(items)
     extra = found.get("additionalProperties")
@@ -139,9 +152,9 @@ def _structure(found: JSON, inside: Callable[[object], JSON]) -> JSON:
     return result
 
 
-def _open(found: JSON) -> JSON:
+def _open(found: JSON, work: Work) -> JSON:
     """Give a schema without its inside."""
-    result = {key: value for key, value in _plain(found).items() if key in ("type", "description", "enum")}
+    result = {key: value for key, value in _plain(found, work).items() if key in ("type", "description", "enum")}
     if result.get("type") == "object":
         result["properties"] = {}
     if result.get("type") == "array":
@@ -149,9 +162,10 @@ def _open(found: JSON) -> JSON:
     return result
 
 
-def _types(found: JSON) -> list[str]:
+def _types(found: JSON, work: Work) -> list[str]:
     given = found.get("type")
     types = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    work.step(len(types))
     types = ["string" if one == "file" else one for one in types]  # Swagger 2
     known = [one for one in dict.fromkeys(filter(_is_text, types)) if one in _TYPES]
     if not known and "properties" in found:
@@ -175,8 +189,22 @@ def _exclusive(found: JSON, plain: JSON) -> JSON:
     return result
 
 
-def _names(value: object) -> list[str]:
-    return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
+def _fits(value: object, work: Work) -> bool:
+    """Tell whether a value can be written at all; no more of it is looked at than that takes."""
+    waiting, least = [value], 0
+    while waiting and least <= _MOST_BYTES:
+        one = waiting.pop()
+        least += len(one) if isinstance(one, str | dict | list) else 1
+        if isinstance(one, dict | list) and least <= _MOST_BYTES:
+            work.step(len(one))
+            waiting += one if isinstance(one, list) else [*one, *one.values()]
+    return least <= _MOST_BYTES
+
+
+def _names(value: object, work: Work) -> list[str]:
+    listed = value if isinstance(value, list) else []
+    work.step(len(listed))
+    return [name for name in listed if isinstance(name, str)]
 
 
 def _read_only(schema: object) -> bool:

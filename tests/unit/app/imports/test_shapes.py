@@ -11,6 +11,7 @@ import pytest
 from app.admin import records
 from app.errors import SourceRefused
 from app.imports import shapes
+from app.imports.bounds import Work
 from app.settings.imports import SourceSpec
 from router.types import Risk
 
@@ -35,7 +36,7 @@ SHAPES: dict[str, Any] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_shape_is_recognised(shape: str) -> None:
     """Name, description and schema are found where this framework has them."""
-    (found,) = shapes.read([SHAPES[shape]], SPEC)
+    (found,) = shapes.read([SHAPES[shape]], SPEC, Work())
     tool = records.read(found.record(found.wish, "agent"))
     assert (tool.name, tool.description, tool.source) == ("get_weather", NAMED["description"], "agent")
     assert json.loads(tool.definition)["function"]["parameters"] == SCHEMA
@@ -47,7 +48,7 @@ FRAMEWORKS: dict[str, Any] = json.loads(Path(__file__).with_name("frameworks.jso
 @pytest.mark.parametrize("written", FRAMEWORKS)
 def test_what_frameworks_write_is_recognised(written: str) -> None:
     """A function of two parameters, or a model of one, as these versions write it: nothing of its schema is lost."""
-    (found,) = shapes.read([FRAMEWORKS[written]], SPEC)
+    (found,) = shapes.read([FRAMEWORKS[written]], SPEC, Work())
     tool = records.read(found.record(found.wish, "agent"))
     parameters = json.loads(tool.definition)["function"]["parameters"]
     assert "weather" in tool.name.lower()
@@ -58,30 +59,30 @@ def test_what_frameworks_write_is_recognised(written: str) -> None:
 
 def test_langchains_args_become_an_object() -> None:
     """`tool.args` is the properties alone."""
-    (found,) = shapes.read(NAMED | {"args": PROPERTIES}, SPEC)
+    (found,) = shapes.read(NAMED | {"args": PROPERTIES}, SPEC, Work())
     assert found.tool["function"]["parameters"] == {"type": "object", "properties": PROPERTIES}
 
 
 def test_a_function_without_parameters_has_none() -> None:
     """Name and description are enough."""
-    (found,) = shapes.read({"tools": [NAMED]}, SPEC)
+    (found,) = shapes.read({"tools": [NAMED]}, SPEC, Work())
     assert found.tool == {"type": "function", "function": {"description": NAMED["description"]}}
 
 
 def test_a_custom_tool_stays_one() -> None:
     """OpenAI's custom tools have a format instead of a schema."""
     custom = {"name": "run", "description": "Run code.", "format": {"type": "text"}}
-    (found,) = shapes.read([{"type": "custom", "custom": custom}], SPEC)
+    (found,) = shapes.read([{"type": "custom", "custom": custom}], SPEC, Work())
     assert json.loads(records.read(found.record("run", "agent")).definition)["custom"] == custom
 
 
 def test_a_record_keeps_its_fields() -> None:
     """Tags, keywords and risk of a record are taken along; a risk of the source wins."""
     record = SHAPES["a record"] | {"tags": ["weather"], "keywords": ["rain"], "risk": "write"}
-    (found,) = shapes.read([record], SPEC)
+    (found,) = shapes.read([record], SPEC, Work())
     tool = records.read(found.record(found.wish, "agent"))
     assert (tool.tags, tool.keywords, tool.risk) == (("weather",), ("rain",), Risk.WRITE)
-    (found,) = shapes.read([record], SPEC.model_copy(update={"risk": Risk.DANGEROUS}))
+    (found,) = shapes.read([record], SPEC.model_copy(update={"risk": Risk.DANGEROUS}), Work())
     assert records.read(found.record(found.wish, "agent")).risk is Risk.DANGEROUS
 
 
@@ -91,7 +92,7 @@ def test_a_record_keeps_its_fields() -> None:
 def test_what_has_no_shape_is_refused(entry: object) -> None:
     """The place and the keys are told."""
     with pytest.raises(SourceRefused, match="Entry 2 is no tool that is known"):
-        shapes.read([SHAPES["plain"], entry], SPEC)
+        shapes.read([SHAPES["plain"], entry], SPEC, Work())
 
 
 @pytest.mark.parametrize(
@@ -100,4 +101,4 @@ def test_what_has_no_shape_is_refused(entry: object) -> None:
 def test_a_record_with_odd_fields_is_refused(record: dict[str, object]) -> None:
     """Whatever stands in a record, it is a sentence and no traceback."""
     with pytest.raises((SourceRefused, records.InvalidEntry), match=r"\w+"):
-        records.read(shapes.read([SHAPES["a record"] | record], SPEC)[0].record("get_weather", "agent"))
+        records.read(shapes.read([SHAPES["a record"] | record], SPEC, Work())[0].record("get_weather", "agent"))
