@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from app.errors import SourceRefused
 from app.imports.bounds import Work, mapping, words
@@ -10,15 +11,24 @@ from app.imports.found import JSON, Found, digest_of, function
 from app.settings.imports import SourceSpec
 from router.types import Kind, Risk
 
+Tool = tuple[str, JSON]  # a name, and the OpenAI tool object
+
 _SCHEMA = re.compile("schema|param|arg", re.IGNORECASE)
 _FIELDS = frozenset(("tags", "risk", "keywords", "examples", "pinned", "enabled"))
+_NOT_TAKEN = frozenset(("tool", "source", "tenant"))  # of a record: the import says whose it is and where it is from
+_TYPES = (None, Kind.FUNCTION, Kind.CUSTOM, "object")  # of an entry; "object" is a schema's
+# What stands beside name and description in some formats and holds no parameters: MCP's, Anthropic's, OpenAI's.
+_BESIDE = frozenset((
+    "annotations", "_meta", "icons", "execution", "outputSchema",
+    "cache_control", "input_examples", "allowed_callers", "output_schema", "tags",
+))  # fmt: skip
 
 
 def read(document: object, spec: SourceSpec, work: Work) -> list[Found]:
     """Give the tools of a document: a list, `{"tools": [...]}`, or a single one.
 
     Raises:
-        SourceRefused: An entry has no shape that is known.
+        SourceRefused: An entry has no shape that is known, or a record a field that would be lost.
     """
     listed = document["tools"] if isinstance(document, dict) and isinstance(document.get("tools"), list) else document
     entries = listed if isinstance(listed, list) else [listed]
@@ -36,6 +46,7 @@ def _found(entry: object, number: int, spec: SourceSpec, work: Work) -> Found:
         raise SourceRefused(
             f"Entry {number} is no tool that is known: it has the keys {', '.join(map(str, inner))[:200]}"
         )
+    _check(record, number, spec)
     listed = record.get("tags")
     tags = tuple(filter(words, listed)) if isinstance(listed, list) else ()
     kept = _FIELDS if spec.risk is None else _FIELDS - {"risk"}
@@ -43,25 +54,105 @@ def _found(entry: object, number: int, spec: SourceSpec, work: Work) -> Found:
     return Found(name, name, tool, digest_of(entry), tags, spec.risk or Risk.READ, extra)
 
 
-def _tool(entry: JSON) -> tuple[str, JSON]:
+def _check(record: JSON, number: int, spec: SourceSpec) -> None:
+    """Refuse a record of which something would be lost: a tool could become everyone's, or be offered."""
+    if unknown := [key for key in record if key not in _FIELDS | _NOT_TAKEN]:
+        raise SourceRefused(f"Entry {number}: a record has no field {str(unknown[0])[:80]!r}")
+    if record.get("tenant") not in (None, "", spec.tenant):
+        whose = f"those of the tenant {spec.tenant!r}" if spec.tenant else "everyone's"
+        raise SourceRefused(
+            f"Entry {number}: its tenant is {str(record['tenant'])[:80]!r}, and the tools of {spec.name} are {whose}"
+        )
+
+
+def _tool(entry: JSON) -> Tool:
     """Give the name and the OpenAI tool object of an entry; '' where it has no known shape."""
+    if entry.get("type") not in _TYPES:
+        return "", {}
+    return next((tool for shape in _SHAPES if (tool := shape(entry))), ("", {}))
+
+
+def _chat(entry: JSON) -> Tool | None:
     kind = entry.get("type")
-    if kind in (Kind.FUNCTION, Kind.CUSTOM) and isinstance(entry.get(kind), dict):  # Chat Completions
-        inner = {key: value for key, value in entry[kind].items() if key != "name"}
-        return words(entry[kind].get("name")), {"type": kind, kind: inner}
-    name, description = words(entry.get("name")), words(entry.get("description"))
-    for key in ("input_schema", "inputSchema", "parameters", "args_schema", "fn_schema"):  # see docs/imports.md
+    if kind not in (Kind.FUNCTION, Kind.CUSTOM) or not isinstance(entry.get(kind), dict):
+        return None
+    inner = {key: value for key, value in entry[kind].items() if key != "name"}
+    return words(entry[kind].get("name")), {"type": kind, kind: inner}
+
+
+def _with_schema(entry: JSON) -> Tool | None:
+    for key in ("input_schema", "inputSchema", "parameters", "args_schema", "fn_schema"):
         if isinstance(entry.get(key), dict):
-            schema = mapping(entry[key].get("json")) or entry[key]  # Bedrock's has a level more
-            return name, function(description, schema)
-    if isinstance(entry.get("args"), dict):  # LangChain's `tool.args`: the properties alone
-        return name, function(description, {"type": "object", "properties": entry["args"]})
-    for key in ("metadata", "toolSpec"):  # LlamaIndex, Bedrock
-        if inner := mapping(entry.get(key)):
-            return _tool(inner)
-    if "title" in entry and "properties" in entry:  # a schema that is a function: LangChain's and pydantic's
+            return _function(entry, mapping(entry[key].get("json")) or entry[key])  # Bedrock's has a level more
+    return None
+
+
+def _with_args(entry: JSON) -> Tool | None:
+    if not isinstance(entry.get("args"), dict):
+        return None
+    return _function(entry, {"type": "object", "properties": entry["args"]})
+
+
+def _with_inputs(entry: JSON) -> Tool | None:
+    """Read smolagents' `inputs`: all of them are required but those that may be null."""
+    inputs = entry.get("inputs")
+    if not isinstance(inputs, dict) or not all(isinstance(one, dict) for one in inputs.values()):
+        return None
+    needed = [name for name, one in inputs.items() if one.get("nullable") is not True]
+    properties = {name: _input(one) for name, one in inputs.items()}
+    schema = {"type": "object", "properties": properties} | ({"required": needed} if needed else {})
+    return _function(entry, schema)
+
+
+def _input(one: JSON) -> JSON:
+    return {key: value for key, value in one.items() if key != "nullable" and (key, value) != ("type", "any")}
+
+
+def _wrapped(entry: JSON) -> Tool | None:
+    return next((_tool(inner) for key in ("metadata", "toolSpec") if (inner := mapping(entry.get(key)))), None)
+
+
+def _schema(entry: JSON) -> Tool | None:
+    """Read a schema that is a function: LangChain's and pydantic's have a title, others a name."""
+    if "properties" not in entry:
+        return None
+    if "name" not in entry:
         schema = {key: value for key, value in entry.items() if key not in ("title", "description")}
-        return words(entry["title"]), function(description, schema)
-    # What has parameters, and says them in a way that is not known, is not one without.
-    unknown = any(value and _SCHEMA.search(str(key)) for key, value in entry.items())
-    return (name, function(description, None)) if name and description and not unknown else ("", {})
+        return words(entry.get("title")), function(words(entry.get("description")), schema)
+    beside = {"name", "title", "description", "strict"} | _BESIDE
+    return _function(entry, {key: value for key, value in entry.items() if key not in beside} | {"type": "object"})
+
+
+def _custom(entry: JSON) -> Tool | None:
+    """Read a custom tool of OpenAI Responses, whose grammar stands a level higher than that of Chat Completions."""
+    if entry.get("type") != Kind.CUSTOM or not words(entry.get("name")) or _loses(entry, {"format"}):
+        return None
+    body = {key: entry[key] for key in ("description", "format") if entry.get(key)}
+    form = mapping(entry.get("format"))
+    if form.get("type") == "grammar" and "grammar" not in form:
+        body["format"] = {"type": "grammar", "grammar": {key: form[key] for key in form if key != "type"}}
+    return entry["name"], {"type": Kind.CUSTOM, "custom": body}
+
+
+def _without_parameters(entry: JSON) -> Tool | None:
+    described = words(entry.get("name")) and words(entry.get("description"))
+    return _function(entry, None) if described and not _loses(entry, set()) else None
+
+
+def _loses(entry: JSON, taken: set[str]) -> bool:
+    """Tell whether there is more: what says its parameters in a way that is not known is not one without."""
+    return any(
+        value and (isinstance(value, dict | list) or _SCHEMA.search(str(key)))
+        for key, value in entry.items()
+        if key not in _BESIDE | taken
+    )
+
+
+def _function(entry: JSON, parameters: JSON | None) -> Tool:
+    return words(entry.get("name")), function(words(entry.get("description")), parameters)
+
+
+# The first that fits counts, and what none of them takes is refused. See docs/imports.md for one of each.
+_SHAPES: tuple[Callable[[JSON], Tool | None], ...] = (
+    _chat, _with_schema, _with_args, _with_inputs, _wrapped, _schema, _custom, _without_parameters,
+)  # fmt: skip

@@ -79,14 +79,24 @@ def test_a_document_can_be_handed_over(admin: httpx.Client) -> None:
 
 
 def test_the_tools_of_a_source_can_be_one_tenants(admin: httpx.Client) -> None:
-    """They are registered for that tenant, whatever they say of themselves; another tenant later is a change."""
-    tools = [{"tool": {"type": "function", "function": {"name": "leave_days"}}, "tenant": "everyone"}]
+    """They are registered for that tenant; another tenant later is a change."""
+    tools = [{"tool": {"type": "function", "function": {"name": "leave_days"}}}]
     body: dict[str, Any] = {"name": "of_acme", "kind": "tools", "document": tools}
     admin.post("/admin/imports", json=body | {"tenant": "acme"}).raise_for_status()
     assert admin.get("/admin/tools/leave_days").json()["tenant"] == "acme"
     moved = admin.post("/admin/imports", json=body | {"tenant": "other"}).json()
     assert moved["changed"] == [{"name": "leave_days", "fields": ["tenant"]}]
     assert admin.get("/admin/tools/leave_days").json()["tenant"] == "other"
+
+
+def test_a_record_of_another_tenant_is_refused(admin: httpx.Client) -> None:
+    """What belongs to one tenant becomes neither everyone's nor another one's."""
+    tools = [{"tool": {"type": "function", "function": {"name": "pay_days"}}, "tenant": "acme"}]
+    body: dict[str, Any] = {"name": "of_others", "kind": "tools", "document": tools}
+    for tenant in ("", "other"):
+        answer = admin.post("/admin/imports", json=body | {"tenant": tenant})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "source_refused")
+    assert admin.post("/admin/imports", json=body | {"tenant": "acme"}).json()["new"] == ["pay_days"]
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from app.admin import records
@@ -29,6 +31,9 @@ SHAPES: dict[str, Any] = {
     "LlamaIndex": {"metadata": NAMED | {"fn_schema": SCHEMA}},
     "Bedrock": {"toolSpec": NAMED | {"inputSchema": {"json": SCHEMA}}},
     "pydantic": {"title": "get_weather", "description": NAMED["description"]} | SCHEMA,
+    "Anthropic with a type": {"type": "custom"} | NAMED | {"input_schema": SCHEMA, "cache_control": {"type": "x"}},
+    "a schema with a name": NAMED | {"properties": PROPERTIES, "required": ["city"]},
+    "smolagents": NAMED | {"inputs": PROPERTIES, "output_type": "string"},
     "a record": {"tool": NAMED | {"input_schema": SCHEMA}, "tags": [], "risk": "read"},
 }
 
@@ -63,9 +68,22 @@ def test_langchains_args_become_an_object() -> None:
     assert found.tool["function"]["parameters"] == {"type": "object", "properties": PROPERTIES}
 
 
-def test_a_function_without_parameters_has_none() -> None:
-    """Name and description are enough."""
-    (found,) = shapes.read({"tools": [NAMED]}, SPEC, Work())
+def test_an_input_of_smolagents_may_be_null_or_anything() -> None:
+    """One that may be null is not required, and `any` is no type of a schema."""
+    inputs = PROPERTIES | {"days": {"type": "integer", "nullable": True}, "more": {"type": "any"}}
+    (found,) = shapes.read(NAMED | {"inputs": inputs}, SPEC, Work())
+    parameters = found.tool["function"]["parameters"]
+    assert parameters["required"] == ["city", "more"]
+    assert parameters["properties"] == PROPERTIES | {"days": {"type": "integer"}, "more": {}}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{}, {"strict": True}, {"annotations": {"readOnlyHint": True}}, {"outputSchema": SCHEMA, "_meta": {"a": 1}}],
+)
+def test_a_function_without_parameters_has_none(beside: dict[str, object]) -> None:
+    """Name and description are enough, and what formats have beside them is no parameter."""
+    (found,) = shapes.read({"tools": [NAMED | beside]}, SPEC, Work())
     assert found.tool == {"type": "function", "function": {"description": NAMED["description"]}}
 
 
@@ -74,6 +92,21 @@ def test_a_custom_tool_stays_one() -> None:
     custom = {"name": "run", "description": "Run code.", "format": {"type": "text"}}
     (found,) = shapes.read([{"type": "custom", "custom": custom}], SPEC, Work())
     assert json.loads(records.read(found.record("run", "agent")).definition)["custom"] == custom
+
+
+GRAMMAR = {"syntax": "lark", "definition": "start: /a/"}
+FORMATS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"type": "text"}, {"type": "text"}),
+    ({"type": "grammar"} | GRAMMAR, {"type": "grammar", "grammar": GRAMMAR}),
+]
+
+
+@pytest.mark.parametrize(("written", "expected"), FORMATS)
+def test_a_custom_tool_of_responses_is_one_of_chat(written: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Name, description and format stand a level higher there, and a grammar, too."""
+    (found,) = shapes.read([{"type": "custom", "name": "run", "description": "Run.", "format": written}], SPEC, Work())
+    custom = {"name": "run", "description": "Run.", "format": expected}
+    assert json.loads(records.read(found.record("run", "agent")).definition) == {"type": "custom", "custom": custom}
 
 
 def test_a_record_keeps_its_fields() -> None:
@@ -87,8 +120,14 @@ def test_a_record_keeps_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "entry", [{"foo": 1}, "text", 7, None, {"name": ""}, {"type": "function"}, NAMED | {"fn_schema_str": "{}"}]
-)
+    "entry",
+    [
+        {"foo": 1}, "text", 7, None, {"name": ""}, {"type": "function"}, NAMED | {"fn_schema_str": "{}"},
+        NAMED | {"input": PROPERTIES}, NAMED | {"fields": ["city"]}, NAMED | {"inputs": ["city"]},
+        NAMED | {"type": "bash_20250124"}, NAMED | {"type": "mcp", "parameters": SCHEMA},
+        NAMED | {"type": ["function"]}, {"type": "custom", "grammar": {}} | NAMED | {"input": PROPERTIES},
+    ],
+)  # fmt: skip
 def test_what_has_no_shape_is_refused(entry: object) -> None:
     """The place and the keys are told."""
     with pytest.raises(SourceRefused, match="Entry 2 is no tool that is known"):
@@ -102,3 +141,30 @@ def test_a_record_with_odd_fields_is_refused(record: dict[str, object]) -> None:
     """Whatever stands in a record, it is a sentence and no traceback."""
     with pytest.raises((SourceRefused, records.InvalidEntry), match=r"\w+"):
         records.read(shapes.read([SHAPES["a record"] | record], SPEC, Work())[0].record("get_weather", "agent"))
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ({"enabld": False}, "Entry 2: a record has no field 'enabld'"),
+        ({"revision": 3}, "Entry 2: a record has no field 'revision'"),
+        ({"tenant": "acme"}, "Entry 2: its tenant is 'acme', and the tools of agent are everyone's"),
+        ({"tenant": ["acme"]}, "Entry 2: its tenant is"),
+    ],
+)
+def test_a_record_of_which_something_would_be_lost_is_refused(field: dict[str, object], reason: str) -> None:
+    """Else a tool that was another tenant's or was not to be offered would be everyone's and offered."""
+    with pytest.raises(SourceRefused, match=reason):
+        shapes.read([SHAPES["a record"], SHAPES["a record"] | field], SPEC, Work())
+
+
+@pytest.mark.parametrize("tenant", ["", "acme"])
+def test_a_record_that_was_exported_is_taken(tenant: str) -> None:
+    """With all its fields; where it was from does not count, and its tenant is the source's or none."""
+    (first,) = shapes.read([SHAPES["a record"] | {"enabled": False, "keywords": ["rain"]}], SPEC, Work())
+    tool = records.read(first.record("get_weather", "elsewhere", tenant))
+    spec = SPEC.model_copy(update={"tenant": "acme"})
+    (found,) = shapes.read([json.loads(msgspec.json.encode(records.as_record(tool)))], spec, Work())
+    again = records.read(found.record(found.wish, "agent", "acme"))
+    assert again == replace(tool, source="agent", tenant="acme", definition=again.definition)
+    assert json.loads(again.definition) == json.loads(tool.definition)
