@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -13,6 +14,9 @@ from tests.support import tools
 from tests.support.gateway import GatewayProcess
 from tests.support.postgres import Postgres
 from tests.support.upstream import Upstream
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: what tests start would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 StartGateway = Callable[..., GatewayProcess]
 # Time enough to route on a busy machine: whether it is fast enough is not what most tests ask.
