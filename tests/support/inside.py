@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import numpy as np
-import uvicorn
 import xxhash
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -25,6 +22,7 @@ from app.settings import SelectSettings, Settings, UpstreamSettings
 from app.telemetry import Telemetry
 from router.pipeline import Router
 from router.types import Vectors
+from tests.support import served
 
 _PATIENCE_S = 20.0
 
@@ -77,24 +75,5 @@ def serve(router: Router, provider: str, directory: Path, budget_ms: float = 400
         routing.close()
         await registry.close()
 
-    with _running(Starlette(routes=[Mount("", endpoints.answer)], lifespan=lifespan)) as port:
+    with served.serve(Starlette(routes=[Mount("", endpoints.answer)], lifespan=lifespan)) as port:
         yield f"http://127.0.0.1:{port}/v1"
-
-
-@contextmanager
-def _running(app: Starlette) -> Iterator[int]:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, loop="asyncio", http="httptools", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]}, name="server", daemon=True)
-        thread.start()
-        deadline = time.monotonic() + _PATIENCE_S
-        while not server.started:
-            assert thread.is_alive(), "the server ended"
-            assert time.monotonic() < deadline, "the server does not start"
-            time.sleep(0.01)
-        try:
-            yield int(sock.getsockname()[1])
-        finally:
-            server.should_exit = True
-            thread.join(_PATIENCE_S)
