@@ -39,7 +39,22 @@ def fast_loader(text: str) -> Any:
     return _FastLoader(text)
 
 
-class _Loader(yaml.SafeLoader):
+class _Composer(yaml.composer.Composer):
+    """Lets an anchor be defined again, as YAML 1.2 does (7.1): an alias is of the last definition before it."""
+
+    anchors: dict[str | None, yaml.Node]
+    check_event: Any  # of the parser that a loader is mixed with
+    peek_event: Any
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Forget an earlier anchor of this name, of which PyYAML makes an error."""
+        if not self.check_event(yaml.AliasEvent):
+            self.anchors.pop(self.peek_event().anchor, None)
+        composed: yaml.Node | None = super().compose_node(parent, index)
+        return composed
+
+
+class _Loader(_Composer, yaml.SafeLoader):
     yaml_implicit_resolvers = {}  # noqa: RUF012 - filled below, as PyYAML does it
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -69,7 +84,7 @@ for _kind, _pattern, _first in (
 _Loader.add_constructor(f"{_TAG}int", _Loader.construct_decimal)
 
 
-class _FastLoader(yaml.composer.Composer, _PARSER, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):  # type: ignore[misc]
+class _FastLoader(_Composer, _PARSER, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):  # type: ignore[misc]
     """Parses by libyaml. What puts the parts together is Python's: libyaml's crashes where they are nested deeply."""
 
     yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers

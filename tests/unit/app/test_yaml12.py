@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
 
 from app import yaml12
+
+
+def _fast(text: str) -> Any:
+    return yaml12.fast_loader(text).get_single_data()
 
 
 @pytest.mark.parametrize(
@@ -78,3 +83,17 @@ def test_fast_loader_refuses_a_key_that_stands_twice() -> None:
     """As `load` does."""
     with pytest.raises(yaml.YAMLError, match="stands there twice"):
         yaml12.fast_loader("{a: 1, a: 2}").get_single_data()
+
+
+@pytest.mark.parametrize("read", [lambda text: yaml12.load(text.encode()), _fast])
+def test_an_anchor_may_be_defined_again(read: Callable[[str], Any]) -> None:
+    """An alias is of the last definition before it, also where that stands within what the first one names."""
+    found = read("a: &d {x: 1}\nb: *d\nc: &d {x: 2}\ne: *d\nf: &d [&d 3, *d]\ng: *d\n")
+    assert (found["b"], found["e"], found["f"], found["g"]) == ({"x": 1}, {"x": 2}, [3, 3], 3)
+
+
+@pytest.mark.parametrize("text", ["a: *d", "a: *d\nb: &d 1"])
+def test_an_alias_of_nothing_is_refused(text: str) -> None:
+    """Before its first definition an anchor names nothing."""
+    with pytest.raises(yaml.YAMLError, match="undefined alias"):
+        _fast(text)
