@@ -15,17 +15,19 @@ WORKDIR /build
 # The environment that is shipped has no pip of its own; the one beside it fills it and is left behind.
 RUN python -m venv /build/tools && python -m venv --without-pip /opt/toolfunnel
 
-# First what changes rarely. Every file is checked against its hash, and no package's own code runs to build it.
+# First what changes rarely. Every file is checked against its hash, no package's own code runs to build it, and nothing is
+# resolved: the lock is complete.
 COPY requirements/base.txt requirements/build.txt requirements/
-RUN /build/tools/bin/pip --python /opt/toolfunnel/bin/python install --require-hashes --only-binary :all: -r requirements/base.txt \
- && /build/tools/bin/pip install --require-hashes --only-binary :all: -r requirements/build.txt
+RUN /build/tools/bin/pip --python /opt/toolfunnel/bin/python install --no-deps --require-hashes --only-binary :all: -r requirements/base.txt \
+ && /build/tools/bin/pip install --no-deps --require-hashes --only-binary :all: -r requirements/build.txt
 
 # Then the project itself, without asking any index.
 COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY router router
 COPY app app
 RUN /build/tools/bin/hatchling build -t wheel -d dist \
- && /build/tools/bin/pip --python /opt/toolfunnel/bin/python install --no-index --no-deps dist/*.whl
+ && /build/tools/bin/pip --python /opt/toolfunnel/bin/python install --no-index --no-deps dist/*.whl \
+ && /build/tools/bin/pip --python /opt/toolfunnel/bin/python check
 
 
 FROM ${PYTHON_IMAGE}

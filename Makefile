@@ -12,28 +12,47 @@ TORCH  := torch==2.13.0
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
+# Everything that is installed is locked, so nothing is left to resolve: an old pip takes no pin for `thing` where another
+# package asks for `thing[extra]`, and fails as soon as a release newer than the lock is out.
+INSTALL := $(BIN)/python scripts/pip_install.py --no-deps --require-hashes --only-binary :all:
+
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "This Python cannot make environments. On Debian: apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@mkdir -p $(VENV) && date +%s > $(VENV)/.began
+	@echo "Making $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages, 1 GB unpacked; one to three minutes …"
+	@$(INSTALL) -r requirements/dev.txt
+	@echo "Installing the toolfunnel command …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --quiet --disable-pip-version-check
 	@touch $@
+	@echo "Ready after $$(( $$(date +%s) - $$(cat $(VENV)/.began) )) seconds."
 
 .PHONY: setup
 setup: $(STAMP) ## make .venv with the locked requirements and the toolfunnel command
+	@echo "Next: make demo                  three questions through a gateway with hundreds of tools"
+	@echo "      $(BIN)/toolfunnel --help    everything else; README.md#your-provider-your-tools begins with 'serve'"
 
-# torch comes last and without hashes: which of its builds fits depends on the machine.
-$(EXTRAS): requirements/encoders.txt $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: -r requirements/encoders.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: $(TORCH)
+# torch comes last and without hashes: which of its builds fits depends on the machine, and what it needs with that.
+# The old pips are for the test that installs with them.
+$(EXTRAS): requirements/encoders.txt $(wildcard requirements/pips/*.txt) $(STAMP)
+	@echo "Installing what the tests of the encoders need …"
+	@$(INSTALL) -r requirements/encoders.txt
+	@for pip in requirements/pips/*.txt; do \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: \
+			--upgrade --target $(VENV)/pips/$$(basename $$pip .txt) -r $$pip || exit 1; \
+	done
+	@echo "Installing $(TORCH), the largest of them …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: $(TORCH)
 	@touch $@
 
 .PHONY: extras
 extras: $(EXTRAS) ## add torch, sentence-transformers and the ONNX exporter to .venv, as the tests need them
 
 .PHONY: demo
-demo: setup ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop; MODEL=, PORT=)
+demo: $(STAMP) ## run three questions through a gateway with hundreds of tools (ONCE=1: then stop; MODEL=, PORT=)
 	@$(BIN)/toolfunnel demo --catalog examples/catalog $(if $(ONCE),--once) $(if $(MODEL),--model $(MODEL)) $(if $(PORT),--port $(PORT))
 
 # One more than there are cores: many tests wait for a clock.
@@ -46,62 +65,62 @@ test: extras ## run the test suite, a file at a time in each of JOBS processes (
 ROUNDS ?= 3
 
 .PHONY: bench
-bench: setup ## measure the gateway beside nginx and a plain proxy (WITH=litellm, WRITE=1, LARGE=1, ROUNDS=3; 6 minutes)
+bench: $(STAMP) ## measure the gateway beside nginx and a plain proxy (WITH=litellm, WRITE=1, LARGE=1, ROUNDS=3; 6 minutes)
 	$(BIN)/python -m bench.gateway --rounds $(ROUNDS) $(if $(WITH),--with $(WITH)) $(if $(LARGE),--large) $(if $(WRITE),--write)
 
 .PHONY: bench-model
-bench-model: setup ## measure what a real model gains from fewer tools (WRITE=1; downloads 150 MB, 5 minutes)
+bench-model: $(STAMP) ## measure what a real model gains from fewer tools (WRITE=1; downloads 150 MB, 5 minutes)
 	$(BIN)/python -m bench.gateway.model $(if $(WRITE),--write)
 
 COUNT ?= 20000
 
 .PHONY: chaos-cancels
-chaos-cancels: setup ## cancel 20,000 requests under contention and look at the connections left (COUNT=; 3 minutes)
+chaos-cancels: $(STAMP) ## cancel 20,000 requests under contention and look at the connections left (COUNT=; 3 minutes)
 	$(BIN)/python -m tests.chaos.churn --count $(COUNT)
 
 .PHONY: chaos-loops
-chaos-loops: setup ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (4 minutes)
+chaos-loops: $(STAMP) ## break answers 3,000 times, relay 10,000 odd streams, and compare the bytes (4 minutes)
 	$(BIN)/python -m tests.chaos.loops
 
 KILLS ?= 200
 
 .PHONY: durability
-durability: setup ## kill writers and PostgreSQL, fail the disk, compare with a dictionary (KILLS=; 20 minutes)
+durability: $(STAMP) ## kill writers and PostgreSQL, fail the disk, compare with a dictionary (KILLS=; 20 minutes)
 	$(BIN)/python -m tests.durability.kills --runs $(KILLS)
 
 .PHONY: bench-pgvector
-bench-pgvector: setup ## measure search in PostgreSQL against exact search (URL=postgresql://…; 3 minutes)
+bench-pgvector: $(STAMP) ## measure search in PostgreSQL against exact search (URL=postgresql://…; 3 minutes)
 	$(BIN)/python -m bench.pgvector --url $(URL)
 
 .PHONY: bench-keys
-bench-keys: setup ## measure what checking a caller's key costs, and how soon a revoked one is refused (1 minute)
+bench-keys: $(STAMP) ## measure what checking a caller's key costs, and how soon a revoked one is refused (1 minute)
 	$(BIN)/python -m bench.keys
 
 .PHONY: bench-retrieval
-bench-retrieval: setup ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
+bench-retrieval: $(STAMP) ## measure 100 to 100,000 tools; writes docs/benchmarks (10 minutes, 2 GB)
 	$(BIN)/python -m bench.retrieval --write
 
 DATA ?= ../shared/data/*
 RUNS ?= default
 
 .PHONY: eval
-eval: setup ## measure how well tools are found; writes docs/benchmarks (DATA="folder …", RUNS="default two=two.yaml")
+eval: $(STAMP) ## measure how well tools are found; writes docs/benchmarks (DATA="folder …", RUNS="default two=two.yaml")
 	$(BIN)/python -m bench.quality $(addprefix --run ,$(RUNS)) --out docs/benchmarks/retrieval-quality.md $(wildcard $(DATA))
 
 .PHONY: bench-flood
-bench-flood: setup ## measure what a flood of tools does to the list, and the limit against it (2 minutes)
+bench-flood: $(STAMP) ## measure what a flood of tools does to the list, and the limit against it (2 minutes)
 	$(BIN)/python -m bench.flood
 
 CLIENTS ?= 1000
 
 .PHONY: crowd
-crowd: setup ## measure what slow, stalled and leaving clients cost; docs/reliability.md (2 minutes, CLIENTS=1000)
+crowd: $(STAMP) ## measure what slow, stalled and leaving clients cost; docs/reliability.md (2 minutes, CLIENTS=1000)
 	ulimit -n $$(ulimit -H -n) && $(BIN)/python -m tests.edge.crowd $(CLIENTS)
 
 REQUESTS ?= 100000
 
 .PHONY: soak
-soak: setup ## send 100,000 answers, errors and disconnects to one worker and to two, then too much (REQUESTS=; 15 minutes)
+soak: $(STAMP) ## send 100,000 answers, errors and disconnects to one worker and to two, then too much (REQUESTS=; 15 minutes)
 	$(BIN)/python -m tests.load.soak --count $(REQUESTS)
 	$(BIN)/python -m tests.load.soak --count $(REQUESTS) --workers 2
 	$(BIN)/python -m tests.load.streams
@@ -110,7 +129,7 @@ soak: setup ## send 100,000 answers, errors and disconnects to one worker and to
 EXAMPLES ?= 400
 
 .PHONY: fuzz-admin
-fuzz-admin: setup ## ask the admin API what its OpenAPI document allows and what not, 400 times each (EXAMPLES=; 15 minutes)
+fuzz-admin: $(STAMP) ## ask the admin API what its OpenAPI document allows and what not, 400 times each (EXAMPLES=; 15 minutes)
 	$(BIN)/python -m tests.admin.fuzz --examples $(EXAMPLES)
 
 SETS ?= ../shared/data
@@ -122,7 +141,7 @@ fit: extras ## fit the map of questions and the weights, write docs/benchmarks (
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
 .PHONY: check
-check: setup ## format, lint, types, import contracts, container files, manifests
+check: $(STAMP) ## format, lint, types, import contracts, container files, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -138,18 +157,21 @@ verify-image: ## carry out the Dockerfile without Docker and run what comes of i
 	scripts/verify-image $(if $(CACHE),--cache $(CACHE))
 
 .PHONY: format
-format: setup ## rewrite the code in the house format
+format: $(STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Nothing younger than a week: a release that was tampered with is mostly found and withdrawn within days.
+LOCK := $(BIN)/uv pip compile --upgrade --exclude-newer '7 days' --generate-hashes --no-header --quiet --python-version 3.11
+
 .PHONY: lock
-lock: setup ## pin every dependency anew, with hashes (needs uv)
-	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --extra postgresql --extra mcp -o requirements/base.txt
-	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --group dev -o requirements/dev.txt
-	uv pip compile --generate-hashes --no-header --quiet --python-version 3.11 pyproject.toml --extra export --group encoders \
+lock: $(STAMP) ## pin every dependency anew, with hashes, at its newest release that is at least seven days old
+	$(LOCK) pyproject.toml --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra postgresql --extra mcp --constraint requirements/dev.txt -o requirements/base.txt
+	$(LOCK) pyproject.toml --extra export --group encoders \
 		--constraint requirements/dev.txt --excludes requirements/no-gpu.txt --no-emit-package torch -o requirements/encoders.txt
-	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
-		| uv pip compile --generate-hashes --no-header --no-annotate --quiet --python-version 3.11 --constraint requirements/dev.txt - -o requirements/build.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(LOCK) --no-annotate --constraint requirements/dev.txt - -o requirements/build.txt
 
 .PHONY: clean
 clean: ## remove the environment and caches

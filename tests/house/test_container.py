@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,32 @@ def test_nothing_is_taken_as_latest() -> None:
 
 
 def test_dependencies_are_installed_by_hash() -> None:
-    """Whatever is downloaded is checked against a hash and is a wheel; the project itself asks no index."""
+    """Whatever is downloaded is a wheel of a known hash and nothing is resolved; the project itself asks no index."""
     installs = re.findall(r"pip .*?install ([^&]*)", re.sub(r"\\\n", " ", BUILD))
     assert len(installs) == 3
     for arguments in installs:
-        by_hash = {"--require-hashes", "--only-binary"} <= set(arguments.split())
+        by_hash = {"--no-deps", "--require-hashes", "--only-binary"} <= set(arguments.split())
         assert by_hash or {"--no-index", "--no-deps"} <= set(arguments.split())
+
+
+def lock_installs() -> list[str]:
+    """Return every command of the repository that installs a requirement file, continued lines and variables joined."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = []
+    for name in names.split("\0"):
+        if name and not name.startswith(("tests/", "requirements/")) and (ROOT / name).is_file():
+            text = (ROOT / name).read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+            for variable, value in re.findall(r"^(\w+) := (.*pip.*)$", text, flags=re.MULTILINE):
+                text = text.replace(f"$({variable})", value)
+            found += re.findall(r"""\bpip[^&|;\n]*\W(?:-r|--requirement)\b(?!-)[^&|;\n]*""", text)
+    return found
+
+
+def test_every_lock_is_installed_without_resolving() -> None:
+    """Wherever a lock is installed, pip only fetches: an old one takes no pin where a package asks for an extra."""
+    commands = lock_installs()
+    assert len(commands) >= 5  # Makefile: dev, encoders, old pips; Dockerfile: base, build
+    assert [one for one in commands if "--no-deps" not in one or "--require-hashes" not in one] == []
 
 
 @pytest.mark.parametrize("name", ["base.txt", "build.txt"])
