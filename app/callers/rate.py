@@ -1,7 +1,8 @@
 """How often a key may be used: counted in this process, or in Redis for all of them.
 
 A window begins with its first request and ends for all of its requests at once: a limit is never exceeded within one,
-and over the edge of two at most twice. Law: when Redis does not answer, this process counts for itself.
+and over the edge of two at most twice. Law: when Redis does not answer, this process counts for itself, from what it
+has counted so far: a limit does not begin anew because Redis falls silent.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
-_PATIENCE_S = 1.0
+_LOOKS, _LOOK_S = 20, 0.05  # a second
 _CONNECTIONS = 16
 _AGAIN_S = 5.0
 
@@ -69,24 +70,26 @@ class RateLimits:
             RateLimited: It is one too many for one of them.
         """
         for item in map(parsed, limits):
-            now = time.monotonic()
-            if self._shared is None or now < self._again_at:
-                await _count(self._own, item, key_id)
-                continue
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    await _count(self._shared, item, key_id)
-            except (StorageError, OSError) as error:  # a timeout is an OSError
-                self._again_at = now + _AGAIN_S
-                _log.warning("Redis does not answer; this process counts for itself", kind=type(error).__name__)
-                await _count(self._own, item, key_id)
+            passes_here = await self._own.hit(item, key_id)
+            if self._shared is not None and time.monotonic() >= self._again_at:
+                try:
+                    await _in_time(_count(self._shared, item, key_id))
+                    continue
+                except (StorageError, OSError) as error:  # a timeout is an OSError
+                    self._again_at = time.monotonic() + _AGAIN_S
+                    _log.warning("Redis does not answer; this process counts for itself", kind=type(error).__name__)
+            if not passes_here:
+                raise await _refusal(self._own, item, key_id)
 
 
 async def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, key_id: str) -> None:
-    if await limiter.hit(item, key_id):
-        return
+    if not await limiter.hit(item, key_id):
+        raise await _refusal(limiter, item, key_id)
+
+
+async def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, key_id: str) -> RateLimited:
     reset_s = max(1, math.ceil((await limiter.get_window_stats(item, key_id)).reset_time - time.time()))
-    raise RateLimited(
+    return RateLimited(
         f"Rate limit reached for requests: {item}. Try again in {reset_s} s.",
         [
             (b"retry-after", str(reset_s).encode()),
@@ -95,6 +98,25 @@ async def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, key_id: s
             (b"x-ratelimit-reset-requests", duration(reset_s).encode()),
         ],
     )
+
+
+async def _in_time(asking: Coroutine[object, object, None]) -> None:
+    """Wait for an answer of Redis, so many looks long.
+
+    Looks and not seconds: when this process itself got no processor for a second, the answer may be there already, and
+    a limit that was given up for that would let everybody through. A standstill is one look, however long it takes.
+
+    Raises:
+        TimeoutError: It does not come.
+    """
+    job = asyncio.ensure_future(asking)
+    try:
+        for _ in range(_LOOKS):
+            if (await asyncio.wait({job}, timeout=_LOOK_S))[0]:
+                return job.result()
+        raise TimeoutError
+    finally:
+        job.cancel()
 
 
 def duration(seconds: int) -> str:
@@ -107,4 +129,4 @@ def duration(seconds: int) -> str:
 def _pool_of(url: str) -> BlockingConnectionPool:
     from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - loaded where it is used
 
-    return BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=_PATIENCE_S)
+    return BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=None)  # `_in_time` is its bound

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
+from limits import RateLimitItem
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import FixedWindowRateLimiter
+from limits.errors import StorageError
 
+from app.callers import rate
 from app.callers.rate import RateLimits, duration, parsed
 from app.errors import RateLimited
 
@@ -42,6 +48,48 @@ async def test_a_refusal_says_when_to_come_again() -> None:
     assert 55 <= int(headers[b"retry-after"]) <= 60
     assert headers[b"x-ratelimit-limit-requests"] == b"1"
     assert "1 per 1 minute" in str(caught.value)
+
+
+class Silent(FixedWindowRateLimiter):
+    """A Redis that answers a few times, then no more."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__(MemoryStorage())
+        self.answers = answers
+
+    async def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Count, or fail."""
+        self.answers -= 1
+        if self.answers < 0:
+            raise StorageError(ConnectionError())
+        return await super().hit(item, *identifiers, cost=cost)
+
+
+async def test_a_limit_does_not_begin_anew_when_redis_falls_silent() -> None:
+    """Three of four have passed when Redis goes: one more does."""
+    limits = RateLimits()
+    limits._shared = Silent(answers=3)
+    assert [await passes(limits, "a", "4/hour") for _ in range(6)] == [True] * 4 + [False] * 2
+
+
+class Standstill(FixedWindowRateLimiter):
+    """A Redis whose answer is there in time, while this process is not: it stands still for longer than it waits."""
+
+    async def hit(self, item: RateLimitItem, *identifiers: str, cost: int = 1) -> bool:
+        """Refuse, after a standstill."""
+        await asyncio.sleep(0)
+        time.sleep(3 * rate._LOOKS * rate._LOOK_S)  # noqa: ASYNC251 - nothing else is to run
+        for _ in range(5):  # it takes a few steps to read an answer
+            await asyncio.sleep(0)
+        return False
+
+
+async def test_a_standstill_of_this_process_is_not_taken_for_silence_of_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Redis has said counts, however late this process comes to read it."""
+    monkeypatch.setattr(rate, "_LOOKS", 2)
+    limits = RateLimits()
+    limits._shared = Standstill(MemoryStorage())
+    assert not await passes(limits, "a", "4/hour")
 
 
 @pytest.mark.parametrize(("seconds", "written"), [(1, "1s"), (60, "1m0s"), (3_599, "59m59s"), (90_061, "25h1m1s")])
