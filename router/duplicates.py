@@ -5,13 +5,13 @@ Law: exact, whatever the number of tools; what takes memory is a block of compar
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from router.ordering import top
+from router.text import normalised
 from router.types import Mask, Positions, Scores, Tool, Vectors
 
 _MOST_COMPARISONS = 20_000**2 // 2  # a few seconds of one core at 512 dimensions
@@ -103,7 +103,7 @@ def _descriptions(tools: Sequence[Tool]) -> Positions:
 
 def _folded(text: str) -> str | bytes:
     """Give the letters and digits of a text, without case and width."""
-    folded = text if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+    folded = text if text.isascii() else normalised(text).casefold()
     if folded.isascii():  # a tenth of the time: for one new tool all others are looked at
         return folded.lower().encode().translate(None, _NO_WORD)
     return "".join(filter(str.isalnum, folded))

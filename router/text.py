@@ -11,7 +11,7 @@ import hashlib
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 
@@ -28,6 +28,15 @@ MAX_TOOL_CHARS = 1_500
 MAX_EXAMPLES = 10  # of a tool are embedded; all of them are searched by word
 # As much of a question is embedded: an encoder takes 14 ms for 500 characters, 62 ms for 2,000.
 MAX_GIST_CHARS = 600
+# As much of a tool is searched by word: ten times what the longest tools of known catalogues say of themselves.
+MAX_SEARCHED_CHARS = 32_000
+MAX_KEYWORD_CHARS = 256  # of a keyword or tag; no question is searched for a longer one
+
+# Normalising takes time that grows with the square of a run of combining marks, in C and with the interpreter held. So
+# it is done in pieces, which end where nothing is joined across: 30 marks in a row are the most that any language
+# needs (UAX #15, stream-safe text), and a run of more is cut.
+_PIECE = 256
+_MOST_JOINED = 64
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _CJK = (
@@ -44,6 +53,25 @@ _WIDE = bytes(range(0xE0, 0x100))  # the bytes that begin a character of three b
 _STEMMER = threading.local()  # PyStemmer objects are not thread-safe
 
 
+def normalised(text: str) -> str:
+    """Return the text in NFKC, in time that grows with its length alone.
+
+    Exact for any text without a run of more than 64 marks. Whoever has a text of any length cuts it first.
+    """
+    if text.isascii():
+        return text
+    if len(text) <= _PIECE:
+        return unicodedata.normalize("NFKC", text)
+    pieces, start = [], 0
+    while start < len(text):
+        end = start + _PIECE
+        if end < len(text):
+            end = next((at for at in range(end, end - _MOST_JOINED, -1) if _begins(text[at])), end)
+        pieces.append(unicodedata.normalize("NFKC", text[start:end]))
+        start = end
+    return "".join(pieces)
+
+
 def split_name(name: str) -> str:
     """Split `get_userById` into `get user By Id`."""
     return _CAMEL.sub(" ", name.replace("_", " ").replace("-", " ").replace(".", " "))
@@ -51,13 +79,13 @@ def split_name(name: str) -> str:
 
 def summary(tool: Tool) -> str:
     """Give `split name: description`."""
-    return f"{split_name(tool.name)}: {tool.description}"[:MAX_TOOL_CHARS]
+    return f"{split_name(tool.name[:MAX_TOOL_CHARS])}: {tool.description[:MAX_TOOL_CHARS]}"[:MAX_TOOL_CHARS]
 
 
 def detail(tool: Tool) -> str:
     """Give the summary and every parameter's name, description and enum values."""
-    parts = [f"{p.name}: {p.description} {' '.join(p.values)}".rstrip() for p in tool.parameters]
-    return " ".join([summary(tool), *parts])[:MAX_TOOL_CHARS]
+    parts = (f"{p.name}: {p.description} {' '.join(p.values)}".rstrip() for p in tool.parameters)
+    return _joined(chain((summary(tool),), parts), MAX_TOOL_CHARS)
 
 
 def views(tool: Tool) -> list[str]:
@@ -66,9 +94,11 @@ def views(tool: Tool) -> list[str]:
 
 
 def searchable(tool: Tool) -> str:
-    """Give everything a word can hit: texts, parameters, tags, keywords and example questions."""
-    parameters = (f"{split_name(p.name)} {p.description} {' '.join(p.values)}" for p in tool.parameters)
-    return " ".join([split_name(tool.name), tool.description, *parameters, *tool.tags, *tool.keywords, *tool.examples])
+    """Give everything a word can hit: texts, parameters, tags, keywords and example questions, as far as it goes."""
+    name, most = split_name(tool.name[:MAX_SEARCHED_CHARS]), MAX_SEARCHED_CHARS
+    parameters = (f"{split_name(p.name[:most])} {p.description} {' '.join(p.values)}" for p in tool.parameters)
+    parts = chain((name, tool.description), parameters, tool.tags, tool.keywords, tool.examples)
+    return _joined(parts, most)
 
 
 def document(tool: Tool) -> list[str]:
@@ -78,7 +108,7 @@ def document(tool: Tool) -> list[str]:
 
 def named(tool: Tool) -> list[str]:
     """Split a tool's name into tokens."""
-    return list(dict.fromkeys(tokens(split_name(tool.name))))
+    return list(dict.fromkeys(tokens(split_name(tool.name[:MAX_SEARCHED_CHARS]))))
 
 
 def digest(tool: Tool) -> str:
@@ -99,7 +129,7 @@ def tokens(text: str) -> list[str]:
     """Split text into runs of one kind of writing; `terms_of` each are its search terms."""
     if text.isascii():
         return text.translate(_BETWEEN_ASCII_TOKENS).split()  # a fifth of the time that the pattern takes
-    return _TOKEN.findall(unicodedata.normalize("NFKC", text))
+    return _TOKEN.findall(normalised(text))
 
 
 def terms_of(token: str) -> tuple[str, ...]:
@@ -123,7 +153,7 @@ def gist(text: str) -> str:
 
 def phrases(text: str, longest_words: int = 4, longest_chars: int = 8) -> Iterator[str]:
     """Give every run of words, and every run of CJK characters, that could be a keyword; case-folded."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = normalised(text).casefold()
     words = [match.group() for match in _TOKEN.finditer(folded)]
     for i, word in enumerate(words):
         if _IS_CJK.match(word):
@@ -136,13 +166,13 @@ def phrases(text: str, longest_words: int = 4, longest_chars: int = 8) -> Iterat
 
 def keywords(tool: Tool) -> set[str]:
     """Give a tool's keywords and tags in the form in which `phrases` finds them."""
-    return {phrase(word) for word in (*tool.keywords, *tool.tags)} - {""}
+    return {phrase(word[:MAX_KEYWORD_CHARS]) for word in (*tool.keywords, *tool.tags)} - {""}
 
 
 @lru_cache(maxsize=65_536)
 def phrase(keyword: str) -> str:
     """Give a keyword in the form in which `phrases` finds it."""
-    folded = unicodedata.normalize("NFKC", keyword).casefold()
+    folded = normalised(keyword).casefold()
     return " ".join(match.group() for match in _TOKEN.finditer(folded))
 
 
@@ -154,6 +184,23 @@ def estimate_tokens(definition: bytes) -> int:
     """
     wide = 0 if definition.isascii() else len(definition) - len(definition.translate(None, _WIDE))
     return max(1, (len(definition) - 3 * wide) // 4 + wide)
+
+
+def _joined(parts: Iterable[str], most: int) -> str:
+    """Return the parts with blanks between them, as many as there is room for."""
+    taken, room = [], most
+    for part in parts:
+        taken.append(part[:room])
+        room -= len(part) + 1
+        if room < 0:
+            break
+    return " ".join(taken)[:most]
+
+
+def _begins(character: str) -> bool:
+    """Return whether nothing before a character can join it: no mark, and no later part of a Korean syllable."""
+    first = unicodedata.normalize("NFKD", character)[0]
+    return not (unicodedata.category(first).startswith("M") or "\u1160" <= first <= "\u11ff")
 
 
 def _ends(text: str, limit: int) -> str:

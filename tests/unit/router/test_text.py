@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import string
+import unicodedata
 from dataclasses import replace
 
 import pytest
@@ -135,3 +137,65 @@ def test_phrase_is_found_by_phrases(words: list[str]) -> None:
 def test_estimate_tokens_counts(definition: bytes, tokens: int) -> None:
     """Four ASCII bytes are a token and so is a CJK character; nothing is free."""
     assert text.estimate_tokens(definition) == tokens
+
+
+def _every_character() -> list[str]:
+    return [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")]
+
+
+def test_text_is_normalised_piece_by_piece_as_in_one() -> None:
+    """Where a piece ends nothing is joined across: a mark, or the later part of a syllable, goes with what it is on."""
+    shuffled = random.Random(7)
+    every = _every_character()
+    marks = [character for character in every if unicodedata.category(character).startswith("M")]
+    parts = [chr(code) for code in (*range(0x1100, 0x1200), *range(0x3131, 0x318F), *range(0xFFA1, 0xFFDD))]
+    for _ in range(60):
+        kinds = shuffled.choices([every, marks, parts, ["a", " "]], k=900)
+        given = "".join(shuffled.choice(kind) for kind in kinds)
+        assert text.normalised(given) == unicodedata.normalize("NFKC", given)
+
+
+def test_no_piece_begins_with_what_joins_the_one_before() -> None:
+    """Whatever is the second half of a composed character is never taken for the beginning of something."""
+    halves = {found[-1] for one in _every_character() if len(found := unicodedata.normalize("NFD", one)) > 1}
+    assert len(halves) > 80
+    assert [half for half in halves if text._begins(half)] == []
+
+
+def test_text_is_normalised_in_pieces_however_many_marks_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C function, whose time is the square of what it is given, is given a bounded number of characters."""
+    sizes: list[int] = []
+    normalise = unicodedata.normalize
+
+    def noted(form: str, given: str) -> str:
+        sizes.append(len(given))
+        return normalise(form, given)
+
+    monkeypatch.setattr(unicodedata, "normalize", noted)
+    marks = "\u0300" * 20_000 + "\u0316" * 20_000
+    text.tokens(marks)
+    text.phrase(marks)
+    list(text.phrases(marks))
+    assert max(sizes) <= 256
+
+
+def test_what_is_searched_of_a_tool_is_bounded() -> None:
+    """A tool says 32,000 characters of itself by word, however it says them."""
+    long = "one two " * 10_000
+    for talkative in (
+        tool("a" * 100_000, long),
+        tool("a", "b", parameters=tuple(Parameter(f"p{number}", long) for number in range(50))),
+        tool("a", "b", examples=(long,) * 50),
+        tool("a", "b", keywords=("k" * 100_000,)),
+    ):
+        assert len(text.searchable(talkative)) == 32_000
+        assert len(text.detail(talkative)) <= 1_500
+        assert max(map(len, text.keywords(talkative)), default=0) <= 256
+
+
+def test_a_bounded_text_is_the_beginning_of_the_whole() -> None:
+    """Where a tool's text is cut, what stays is as it was: stored vectors belong to these very bytes."""
+    for length in range(1_480, 1_500):
+        given = tool("a", "b" * length, parameters=(Parameter("c", "d"), Parameter("e", "f" * 30)))
+        whole = f"a: {given.description} c: d e: {'f' * 30}"
+        assert text.detail(given) == whole[:1_500]
