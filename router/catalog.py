@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from router import text
+from router.deadline import Check, checked, never
 from router.errors import CatalogError
 from router.lookup import Lookup
 from router.postings import Postings
@@ -61,21 +62,23 @@ class Catalog:
         *,
         spaces: Sequence[Space] = (),
         postings: Postings | None = None,
+        check: Check = never,
     ) -> Catalog:
         """Build the arrays for tools. `postings`: what words find them by, when the caller has it already.
 
         Raises:
             CatalogError: A space or `postings` has not one entry a tool.
+            OutOfTime: As `check` does, which is called for each tool.
         """
         if postings is None:
-            postings = Postings.build(map(text.document, tools), text.terms_of)
+            postings = Postings.build(map(text.document, checked(tools, check)), text.terms_of)
         if {len(tools)} != {len(postings), *(len(space.ready) for space in spaces)}:
             raise CatalogError(f"{len(tools)} tools need as many documents and as many flags in every space")
         return cls(
             version=version,
             tools=tuple(tools),
             postings=postings,
-            names=Postings.build(map(text.named, tools), text.terms_of),
+            names=Postings.build(map(text.named, checked(tools, check)), text.terms_of),
             spaces=tuple(spaces),
             tokens=np.asarray([text.estimate_tokens(tool.definition) for tool in tools], dtype=np.int64),
         )

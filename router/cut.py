@@ -92,10 +92,15 @@ def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Bud
     reasons = dict(kept)
     own = sum(reason is Reason.OWN for reason in kept.values())
     room = budget.initial - own
-    for position in ranked.ids:
+    looked_at: set[str] = set()  # names of the client's: one that has no room now has none later
+    for position in ranked.ids.tolist():
         if room <= 0:
             break
-        fresh = [p for p in with_namesakes(pool, [int(position)]) if p not in reasons]
+        if pool.is_own(position):
+            if (name := pool.tool(position).name) in looked_at:
+                continue
+            looked_at.add(name)
+        fresh = [p for p in with_namesakes(pool, [position]) if p not in reasons]
         if len(fresh) <= room:
             reasons |= dict.fromkeys(fresh, Reason.RETRIEVED)
             room -= len(fresh)
@@ -123,7 +128,8 @@ def newcomers(held: Held, ranked: RankedList) -> list[int]:
 
 def appended(held: Held, positions: Sequence[int], reason: Reason) -> Held:
     """Append what is not there yet."""
-    fresh = [p for p in dict.fromkeys(positions) if p not in held.order]
+    present = set(held.order)
+    fresh = [p for p in dict.fromkeys(positions) if p not in present]
     if not fresh:
         return held
     return replace(held, order=(*held.order, *fresh), reasons=(*held.reasons, *[reason] * len(fresh)))

@@ -3,7 +3,8 @@
 RouterError
 ├── EncoderError      an encoder could not turn texts into vectors
 ├── CatalogError      the arrays of a catalogue do not fit its tools
-└── IndexAway         vectors that are held elsewhere cannot be searched now
+├── IndexAway         vectors that are held elsewhere cannot be searched now
+└── OutOfTime         work whose length a caller decides has gone on for long enough
 """
 
 
@@ -17,6 +18,10 @@ class EncoderError(RouterError):
 
 class CatalogError(RouterError):
     """A catalogue was built from arrays that do not fit its tools."""
+
+
+class OutOfTime(RouterError):
+    """Work took longer than it may; nothing of it is used."""
 
 
 class IndexAway(RouterError):

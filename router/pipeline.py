@@ -8,14 +8,17 @@ better vectors arrive, or the catalogue changes, later.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
+from functools import cached_property
 
 import xxhash
 
 from router import cut, permit
 from router.catalog import Catalog, Pool
 from router.cut import Held
+from router.deadline import Check, checked, never, until
 from router.embed.embedder import Embedder
 from router.frame import Frame
 from router.memory import Lru
@@ -41,6 +44,10 @@ GROWS = 0.5
 # Tools: 256 frames of so many take 15 MB or so.
 _REMEMBERED = 20_000
 
+# What is decided on the event loop: for so many of a client's tools, and so many times tool and turn, 2 ms or so each.
+_AT_ONCE_TOOLS = 2_000
+_AT_ONCE_STEPS = 20_000
+
 
 class Router:
     """Routes requests. Thread-safe: everything it holds is a bounded memory of pure functions."""
@@ -58,23 +65,27 @@ class Router:
         for embedder in self.embedders.values():
             embedder.close()
 
-    def route(
+    def route(  # noqa: PLR0913 - two of them by name
         self,
         registered: Catalog,
         own: Catalog,
         request: RouteRequest,
         deadline: float,
         *,
+        end: float = math.inf,
         explain: bool = False,
     ) -> Selection:
         """Select the tools of one request.
 
-        `own` is the client's list; its vectors are found here. `deadline` is a time of `time.perf_counter`:
-        vectors that are not ready by then are done without. `explain` ranks the last turn even when it is
-        remembered.
+        `own` is the client's list; its vectors are found here. `deadline` and `end` are times of `time.perf_counter`:
+        vectors that are not ready by the first are done without, and by the second all work ends. `explain` ranks the
+        last turn even when it is remembered.
+
+        Raises:
+            OutOfTime: It has not come to a result by `end`.
         """
         started = time.perf_counter()
-        run = _Run(self, registered, own, request, deadline)
+        run = _Run(self, registered, own, request, deadline, until(end))
         held = run.in_force()
         if explain and run.search.asked(run.last).texts:
             run.search.rankings(run.last)
@@ -84,14 +95,19 @@ class Router:
     def known(self, registered: Catalog, own: Catalog, request: RouteRequest) -> Selection | None:
         """Select the tools of a request that needs no search, or whose set is remembered; None for any other.
 
-        Takes a tenth of a millisecond, and gives what `route` would give.
+        Takes a tenth of a millisecond, and gives what `route` would give. None as well for what would take longer: the
+        event loop waits for this.
         """
         started = time.perf_counter()
         reached = _reached(registered, request)
         if self._permitted.get((reached.version, request.grants, request.kinds)) is None:
             return None
+        if len(own) > _AT_ONCE_TOOLS:
+            return None
         run = _Run(self, registered, own, request, started)
-        return run.selection(run.in_force(), (time.perf_counter() - started) * 1e3) if run.needs_no_search() else None
+        if not (run.needs_no_search() and run.is_brief()):
+            return None
+        return run.selection(run.in_force(), (time.perf_counter() - started) * 1e3)
 
     def permitted(self, catalog: Catalog, grants: Grants, kinds: frozenset[Kind]) -> Mask:
         """Give `permit.permitted`, remembered by catalogue version."""
@@ -124,19 +140,28 @@ class Router:
 class _Run:
     """One request on its way: the replay of its turns over one pool."""
 
-    def __init__(
-        self, router: Router, registered: Catalog, own: Catalog, request: RouteRequest, deadline: float
+    def __init__(  # noqa: PLR0913, PLR0917 - what a request is made of
+        self,
+        router: Router,
+        registered: Catalog,
+        own: Catalog,
+        request: RouteRequest,
+        deadline: float,
+        check: Check = never,
     ) -> None:
         self.router = router
         self.pool = pool = Pool(own, _reached(registered, request))
         self.request = request
         self.deadline = deadline
+        self.check = check
         self.turns = request.conversation.turns
         self.last = len(self.turns) - 1
+        self.unsearched = False
+        self.handled: set[str] = set()  # names of tools whose calls were seen to on the way
         self.frame = router.frame(pool, request)
         self.keys = self._keys()
         embedders = router.asked_of(registered)
-        self.search = Search(router.memory, embedders, pool, self.frame, request, deadline)
+        self.search = Search(router.memory, embedders, pool, self.frame, request, deadline, check)
 
     def needs_no_search(self) -> bool:
         """Tell whether there is nothing to choose from or to search with, or the set of the last turn is remembered."""
@@ -144,6 +169,10 @@ class _Run:
             return True
         held = self._recalled(self.last)
         return held is not None and (held.settled or self._sent(self.last))
+
+    def is_brief(self) -> bool:
+        """Return whether what needs no search takes less than some milliseconds, too: each turn looks at every tool."""
+        return len(self.turns) * len(self.pool.own) <= _AT_ONCE_STEPS or self._recalled(self.last) is not None
 
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""
@@ -160,19 +189,26 @@ class _Run:
         """Give the set at the last turn, from the latest turn that is remembered, or from the first."""
         turn, held = self.last, None
         while turn >= 0 and (held := self._recalled(turn)) is None:
+            self.check()
             turn -= 1
         if held is None:
             held = Held()
         elif held.settled or self._sent(turn):
-            held = cut.with_calls(held, self.pool, self._calls(turn), self.frame.permitted)
+            held = self._with_calls(held, turn)
         else:  # in a hurry: the same question again may find more
             turn -= 1
-        for number in range(turn + 1, len(self.turns)):
+        for number in checked(range(turn + 1, len(self.turns)), self.check):
             held = self._advance(held, number)
-            if held.settled:
+            # Where there is nothing to choose from an earlier set is found as fast as it is remembered.
+            if held.settled and (self.frame.chooses or number == self.last):
                 self.router.in_force.put(self.keys[number], held, self.pool)
-            held = cut.with_calls(held, self.pool, self._calls(number), self.frame.permitted)
+            held = self._with_calls(held, number)
         return held
+
+    def _with_calls(self, held: Held, turn: int) -> Held:
+        fresh = [name for name in self._calls(turn) if name not in self.handled]
+        self.handled.update(fresh)
+        return cut.with_calls(held, self.pool, fresh, self.frame.permitted) if fresh else held
 
     def _recalled(self, turn: int) -> Held | None:
         sent = self._sent(turn)
@@ -208,7 +244,9 @@ class _Run:
         if not self.turns[turn].text:
             return held
         if not self.frame.chooses:
-            return cut.appended(self._unsearched(), held.order, Reason.HISTORY)
+            if not self.unsearched:  # of one turn it is what it is of all
+                held, self.unsearched = cut.appended(self._unsearched(), held.order, Reason.HISTORY), True
+            return held
         if held.started and turn < self.last and not self._in_time(turn):
             return replace(held, settled=False)
         ranked, margin = self.search.rankings(turn), self.search.margin(turn)
@@ -231,7 +269,7 @@ class _Run:
         return self.search.knows(turn) and time.perf_counter() < self.deadline
 
     def _first(self, ranked: Rankings, turn: int) -> Held:
-        called = [name for earlier in self.turns[:turn] for name in earlier.calls]
+        called = [name for name, first in self.first_called.items() if first < turn]
         kept = cut.history(self.pool, called, self.frame.permitted) | self.frame.kept
         budget = self.request.budget
         fused = cut.within_share(self.pool, ranked.fused, kept, budget, budget.initial)
@@ -267,15 +305,23 @@ class _Run:
         kept = dict.fromkeys(own, Reason.OWN) | self.frame.kept
         order = tuple(sorted(kept))
         held = Held(order, tuple(kept[p] for p in order))
-        called = [name for turn in self.turns for name in turn.calls]
-        return cut.with_calls(held, self.pool, called, self.frame.permitted)
+        return cut.with_calls(held, self.pool, self.first_called, self.frame.permitted)
+
+    @cached_property
+    def first_called(self) -> dict[str, int]:
+        """Give the names that were called, in their order, and the turn at which each was called first."""
+        found: dict[str, int] = {}
+        for number, turn in enumerate(checked(self.turns, self.check)):
+            for name in turn.calls:
+                found.setdefault(name, number)
+        return found
 
     def _keys(self) -> list[bytes]:
         """One key a turn, of everything but the catalogue that the set in force at it depends on."""
         running = xxhash.xxh3_128(self.frame.scope)
         running.update(repr((self.request.owner, self.request.floor)).encode())
         keys = []
-        for turn in self.turns:
+        for turn in checked(self.turns, self.check):
             said = turn.text.encode("utf-8", "surrogatepass")
             running.update(b"%d:" % len(said))  # its length: no text can pass for the end of itself
             running.update(said)

@@ -6,6 +6,8 @@ itself: "and in Busan?" needs it, a whole new request does not. Measured on mult
 
 from __future__ import annotations
 
+from itertools import islice
+
 from router.text import clipped, terms
 from router.types import Conversation, RoutingQuery
 
@@ -20,11 +22,14 @@ def text_of(conversation: Conversation, turn: int) -> str:
 
 def at_turn(conversation: Conversation, turn: int) -> RoutingQuery:
     """Give the query for turn number `turn` (from 0): the newest text up to it, and the one before that."""
-    newest: list[str] = []
-    for said in reversed(conversation.turns[: turn + 1]):
-        if said.text:
-            newest.append(clipped(said.text))
-        if len(newest) == 2:
-            said_much = len(set(terms(newest[0]))) / _WHOLE
-            return RoutingQuery(tuple(newest), (1.0, _BEFORE / max(1.0, said_much)))
-    return RoutingQuery(tuple(newest), (1.0,) * len(newest))
+    newest = tuple(text_of(conversation, number) for number in spoken(conversation, turn))
+    if len(newest) < 2:
+        return RoutingQuery(newest, (1.0,) * len(newest))
+    said_much = len(set(terms(newest[0]))) / _WHOLE
+    return RoutingQuery(newest, (1.0, _BEFORE / max(1.0, said_much)))
+
+
+def spoken(conversation: Conversation, turn: int) -> tuple[int, ...]:
+    """Return the turns whose texts are searched with at a turn, newest first."""
+    turns = conversation.turns
+    return tuple(islice((number for number in range(turn, -1, -1) if turns[number].text), 2))

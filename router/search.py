@@ -13,6 +13,7 @@ import numpy as np
 
 from router import fuse, query, text
 from router.catalog import Catalog, Pool, Space
+from router.deadline import Check, checked, never
 from router.embed.embedder import Embedder
 from router.errors import IndexAway
 from router.frame import Frame
@@ -37,14 +38,25 @@ class Memory:
         self._measuring: set[_Scope] = set()
         self._lock = threading.Lock()
 
-    def own(self, own: Catalog, embedders: Sequence[Embedder], asked: RoutingQuery, deadline: float) -> Catalog:
-        """Give a client's list with its vectors, as many as are ready in time, the likeliest tools' first."""
+    def own(
+        self,
+        own: Catalog,
+        embedders: Sequence[Embedder],
+        asked: RoutingQuery,
+        deadline: float,
+        check: Check = never,
+    ) -> Catalog:
+        """Give a client's list with its vectors, as many as are ready in time, the likeliest tools' first.
+
+        Raises:
+            OutOfTime: As `check` does.
+        """
         key = (own.version, tuple(embedder.key for embedder in embedders))
         known = self._own.get(key)
         if known is not None:
             return known
         likely = np.argsort(-lexical.measure(asked, Pool(own, NOTHING)).bm25, kind="stable").tolist()
-        digests = [text.digest(tool) for tool in own.tools]
+        digests = [text.digest(tool) for tool in checked(own.tools, check)]
         spaces = []
         for embedder in embedders:
             vectors, ready = embedder.tools(own.tools, digests, likely, deadline)
@@ -98,8 +110,10 @@ class Search:
         frame: Frame,
         request: RouteRequest,
         deadline: float,
+        check: Check = never,
     ) -> None:
         self.pool = pool
+        self._check = check
         self._memory = memory
         self._embedders = embedders
         self._frame = frame
@@ -122,17 +136,9 @@ class Search:
     def sought(self, turn: int) -> RoutingQuery:
         """Give what is searched with at a turn; an earlier turn that needed no tool says nothing about it."""
         asked = self.asked(turn)
-        idle = {
-            said
-            for number in range(turn)
-            if (said := query.text_of(self._request.conversation, number)) in asked.texts[1:]
-            and (margin := self.margin(number)) is not None
-            and margin < 0
-        }
-        kept = [
-            pair for i, pair in enumerate(zip(asked.texts, asked.weights, strict=True)) if not i or pair[0] not in idle
-        ]
-        return RoutingQuery(tuple(said for said, _ in kept), tuple(weight for _, weight in kept))
+        before = query.spoken(self._request.conversation, turn)[1:]
+        idle = any((margin := self.margin(number)) is not None and margin < 0 for number in before)
+        return RoutingQuery(asked.texts[:1], asked.weights[:1]) if idle else asked
 
     def found(self, turn: int) -> tuple[Rankings | None, float | None]:
         """Give rankings and margin of a turn as far as they were asked for."""
@@ -171,6 +177,7 @@ class Search:
         return self._margins[turn]
 
     def _rank(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> Rankings:
+        self._check()
         asked = self.sought(turn)
         words = lexical.measure(asked, self.pool)
         bm25 = fuse.standing(words.bm25, self._permitted)
@@ -202,6 +209,7 @@ class Search:
         return fuse.adaptive(rows, said, meanings, hits)
 
     def _judge(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> float | None:
+        self._check()
         asked = self.asked(turn).texts[0]
         registered, permitted = self.pool.registered, self._permitted[len(self.pool.own) :]
         if not (self._request.floor and permitted.any()):
@@ -245,14 +253,17 @@ class Search:
         thousandth of the time, and without them its vectors are of no use.
         """
         if self._vectors is None:
-            last = len(self._request.conversation.turns) - 1
-            turns = (turn, *range(last, turn, -1))
-            texts = list(dict.fromkeys(asked for number in turns for asked in self.asked(number).texts))
+            conversation = self._request.conversation
+            last = len(conversation.turns) - 1
+            numbers = checked(range(last, turn, -1), self._check)
+            later = (number for number in numbers if conversation.turns[number].text)
+            said = (query.text_of(conversation, number) for number in later)
+            texts = list(dict.fromkeys((*self.asked(turn).texts, *said)))
             for embedder in self._embedders[1:]:
                 embedder.begin(texts, self._deadline)  # beside the first one
             self._vectors = {one.key: one.questions(texts, self._deadline) for one in self._embedders}
             if self._frame.choosable[: len(self.pool.own)].any():
-                own = self._memory.own(self.pool.own, self._embedders, self.asked(last), self._deadline)
+                own = self._memory.own(self.pool.own, self._embedders, self.asked(last), self._deadline, self._check)
                 self.pool = Pool(own, self.pool.registered)
         return self._vectors
 
