@@ -18,6 +18,7 @@ import httpx2
 
 from app.errors import SourceRefused
 from app.imports.addresses import Refusal, Resolve, allowed_addresses, resolved
+from app.settings.address import shown
 from app.settings.imports import ImportSettings, SourceSpec
 
 _MOST_REDIRECTS: Final = 5
@@ -41,11 +42,11 @@ async def fetch(spec: SourceSpec, settings: ImportSettings, resolve: Resolve = r
                         return await _body(answer, settings.max_bytes)
                     target = url_of(str(url.join(answer.headers["location"])))
             except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-                raise SourceRefused(f"{spec.url}: {error or type(error).__name__}") from error
+                raise SourceRefused(f"{spec.origin}: {error or type(error).__name__}") from error
             if (target.scheme, target.host, target.port) != (url.scheme, url.host, url.port):
                 headers = {"accept": _ACCEPT}
             url = target
-    raise SourceRefused(f"{spec.url} redirects more than {_MOST_REDIRECTS} times")
+    raise SourceRefused(f"{spec.origin} redirects more than {_MOST_REDIRECTS} times")
 
 
 def url_of(text: str) -> httpx2.URL:
@@ -57,9 +58,9 @@ def url_of(text: str) -> httpx2.URL:
     try:
         url = httpx2.URL(text)
     except httpx2.InvalidURL as error:
-        raise SourceRefused(f"{text!r} is no URL: {error}") from error
+        raise SourceRefused(f"{shown(text)!r} is not a URL: {error}") from error
     if url.scheme not in ("http", "https") or not url.host:
-        raise SourceRefused(f"{text!r} is not of the form http://host/path or https://host/path")
+        raise SourceRefused(f"{shown(text)!r} is not of the form http://host/path or https://host/path")
     if url.userinfo:
         raise SourceRefused("A URL with a user name in it is not asked. imports.sources has token and headers for that")
     return url
@@ -81,13 +82,13 @@ def client(settings: ImportSettings, resolve: Resolve = resolved, **options: Any
 
 async def _body(answer: httpx2.Response, most: int) -> bytes:
     if answer.status_code != 200:
-        raise SourceRefused(f"{answer.url} answered {answer.status_code}{reason(answer)}")
+        raise SourceRefused(f"{shown(str(answer.url))} answered {answer.status_code}{reason(answer)}")
     chunks: list[bytes] = []
     async for chunk in answer.aiter_bytes(65_536):
         chunks.append(chunk)
         most -= len(chunk)
         if most < 0:
-            raise SourceRefused(f"{answer.url} answers more than imports.max_bytes")
+            raise SourceRefused(f"{shown(str(answer.url))} answers more than imports.max_bytes")
     return b"".join(chunks)
 
 

@@ -148,7 +148,7 @@ class Imports:
 
     def _check_own(self, spec: SourceSpec) -> None:
         configured = self._configured(spec.name)
-        if configured is not None and configured.origin != spec.origin:
+        if configured is not None and configured.place != spec.place:
             raise Conflict(
                 f"The source {spec.name!r} is configured, and somewhere else; synchronise it, or take a new name"
             )

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from app.errors import ConfigurationError
+from app.settings.address import shown
 from app.settings.callers import CallerSettings as CallerSettings
 from app.settings.callers import LimitSettings as LimitSettings
 from app.settings.encoders import EmbeddedSpec, EncoderSpecs
@@ -144,7 +145,7 @@ class TraceSettings(_Section):
     @model_validator(mode="after")
     def _check(self) -> TraceSettings:
         if self.endpoint:
-            check_base_url(self.endpoint)
+            check_base_url(self.endpoint, "endpoint", "the environment's OTEL_EXPORTER_OTLP_HEADERS")
         return self
 
 
@@ -266,6 +267,8 @@ def load(path: Path | None = None) -> Settings:
 def redacted(settings: Settings) -> dict[str, Any]:
     """Give the settings as plain values, secrets as stars."""
     dumped: dict[str, Any] = settings.model_dump(mode="json")
+    for source in dumped["imports"]["sources"]:
+        source["url"] = shown(source["url"])
     return dumped
 
 

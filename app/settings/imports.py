@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from app.settings.address import has_user, shown
 from app.settings.secret import Secret
 from app.settings.section import Section
 from router.types import Risk
@@ -67,6 +68,8 @@ class SourceSpec(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if has_user(self.url):
+            raise ValueError("a url with a user name or password in it is not asked: token and headers are for that")
         if sum((bool(self.url), self.file is not None, bool(self.command))) > 1:
             raise ValueError("a source has one of url, file and command")
         if self.command and self.kind is not SourceKind.MCP:
@@ -80,9 +83,14 @@ class SourceSpec(Section):
         return self
 
     @property
+    def place(self) -> tuple[str, Path | None, tuple[str, ...]]:
+        """Where it is. Not to be printed: a query may hold a key."""
+        return self.url, self.file, self.command
+
+    @property
     def origin(self) -> str:
-        """Say where it is."""
-        return self.url or str(self.file or " ".join(self.command))
+        """Where it is, for people: values of a query that sound secret are stars."""
+        return shown(self.url) if self.url else str(self.file or " ".join(self.command))
 
 
 def _network(text: str) -> str:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
-from app.settings.secret import Secret
+from app.settings.address import database_url
+from app.settings.secret import Password, resolved
 from app.settings.section import Section
-
-_POSTGRES = ("postgresql", "postgresql+psycopg")
 
 
 class RegistrySettings(Section):
-    """`registry`: where the tools live."""
+    """`registry`: where the tools live. Law: `url` holds no password, whatever it was given as."""
 
     url: str = Field(
         "sqlite:///data/toolfunnel.db",
         description="The database. sqlite:///relative/path, sqlite:////absolute/path or "
-        "postgresql://user@host:5432/database.",
+        "postgresql://user:password@host:5432/database, as hosts hand it out, postgres:// and ?sslmode=require too; "
+        "env:NAME and file:PATH are read. A password in it is kept apart and never printed.",
     )
-    password: Secret | None = Field(None, description="The password of the user in a PostgreSQL url.")
+    password: Password | None = Field(
+        None, description="The password of the user in a PostgreSQL url. Wins over one in the url."
+    )
     poll_s: float = Field(
         0.5,
         gt=0,
@@ -28,19 +31,17 @@ class RegistrySettings(Section):
         "PostgreSQL tells of them at once; looks are what stands behind that.",
     )
 
-    @model_validator(mode="after")
-    def _check(self) -> RegistrySettings:
-        if self.url.startswith("sqlite:///"):
-            return self
-        try:
-            parts = urlsplit(self.url)
-        except ValueError:
-            parts = urlsplit("")
-        if parts.scheme not in _POSTGRES or not parts.path.strip("/"):
-            raise ValueError("url is sqlite:///path or postgresql://user@host:5432/database")
-        if parts.password is not None:
-            raise ValueError("a password in url would be printed: set registry.password, for example to env:NAME")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _take_password(cls, values: Any) -> Any:
+        """Take the password out of the url before anything keeps it."""
+        if not isinstance(values, dict) or not isinstance(values.get("url"), str):
+            return values
+        url, password = database_url(str(resolved(values["url"])))
+        kept = {**values, "url": url}
+        if password is not None and values.get("password") is None:
+            kept["password"] = SecretStr(password)  # as it is: env:NAME in it is no reference
+        return kept
 
     @property
     def is_postgres(self) -> bool:

@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
 
 
-def _resolved(value: object) -> object:
-    """Replace `env:NAME` and `file:PATH` by what they refer to."""
+def resolved(value: object) -> object:
+    """Return what `env:NAME` and `file:PATH` refer to, anything else as it is."""
     if not isinstance(value, str):
         return value
     if value.startswith("env:"):
@@ -35,7 +35,10 @@ def _ascii(value: SecretStr) -> SecretStr:
     return value
 
 
-Secret = Annotated[SecretStr, BeforeValidator(_resolved), AfterValidator(_ascii)]
+Secret = Annotated[SecretStr, BeforeValidator(resolved), AfterValidator(_ascii)]
+
+# Of a database: any characters, and shown to it alone.
+Password = Annotated[SecretStr, BeforeValidator(resolved)]
 
 
 def secrets_of(value: object) -> Iterator[str]:

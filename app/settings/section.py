@@ -6,6 +6,8 @@ import re
 
 from pydantic import BaseModel, ConfigDict
 
+from app.settings.address import has_user
+
 _BASE_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?(/[^\s?#]*)?")
 
 
@@ -15,14 +17,16 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def check_base_url(url: str) -> str:
-    """Give a base URL back.
+def check_base_url(url: str, key: str = "base_url", instead: str = "api_key") -> str:
+    """Return a base URL as it is. `instead`: what a credential in it should be given as.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is none. The text repeats nothing of it.
     """
     if not url.startswith(("http://", "https://")):
-        raise ValueError("base_url starts with http:// or https://")
+        raise ValueError(f"{key} starts with http:// or https://")
+    if has_user(url) or "?" in url:
+        raise ValueError(f"{key} takes no user name, password or query, which are printed: {instead} is for a secret")
     if not _BASE_URL.fullmatch(url):
-        raise ValueError("base_url is scheme, host, port and path: no query, no fragment, no user name")
+        raise ValueError(f"{key} is scheme, host, port and path: no query, no fragment, no user name")
     return url

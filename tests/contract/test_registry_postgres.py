@@ -37,6 +37,12 @@ async def refusal(url: str) -> str:
     return str(refused.value)
 
 
+@pytest.mark.parametrize(("parameter", "told"), [("pgbouncer=true", "pgbouncer"), ("sslmode=some", "sslmode value")])
+async def test_a_parameter_that_libpq_does_not_know_is_named(registry_url: str, parameter: str, told: str) -> None:
+    """It is a fault of the address, and not of the server."""
+    assert told in await refusal(f"{registry_url.replace('postgres@', 'postgres:hunter2@')}?{parameter}")
+
+
 async def test_a_change_is_told_to_who_listens(open_registry: OpenRegistry, make_tool: MakeTool) -> None:
     """Waiting for an hour ends when another registry writes, and not for what is no change of tools."""
     writer, listener = await open_registry(), await open_registry()

@@ -24,7 +24,7 @@ _NOBODY = 65534  # PostgreSQL refuses to run as root
 _PATIENCE_S = 30.0
 _STEP_S = 0.02
 # What is acknowledged survives an end of the process; a power cut is not what these tests are about.
-_SETTINGS = {"fsync": "off", "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
+_SETTINGS = {"fsync": "off", "listen_addresses": "127.0.0.1", "max_connections": "200"}
 
 
 class Postgres:
@@ -36,6 +36,7 @@ class Postgres:
         self._numbers = count()
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
+        self.sockets = self._directory
         if os.geteuid() == 0:
             os.chown(self._directory, _NOBODY, _NOBODY)
         initialise = ["initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale"]
@@ -51,6 +52,7 @@ class Postgres:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
+        settings.append(f"-cunix_socket_directories={self.sockets}")
         command = self._command("postgres", "-D", str(self._data), "-p", str(self.port), *settings)
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, **_as_nobody())
@@ -98,6 +100,13 @@ class Postgres:
         self.execute(f"CREATE DATABASE {name}")
         yield self.url(name)
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def ask_for_password(self, role: str, password: str) -> None:
+        """Make a role that owns nothing yet and has to show a password; all others are trusted."""
+        self.execute(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD '{password}'")
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"host all {role} all scram-sha-256\n{rules.read_text('utf-8')}", encoding="utf-8")
+        self.execute("SELECT pg_reload_conf()")
 
     @property
     def log(self) -> str:

@@ -472,7 +472,6 @@ def test_upstream_base_url_is_kept_as_written(url: str) -> None:
         ("registry: {url: 'postgresql://db'}", "registry"),
         ("registry: {url: 'postgresql://[db/tools'}", "registry"),
         ("registry: {url: 'postgresql+asyncpg://db/tools'}", "registry"),
-        ("registry: {url: 'postgresql://me:secret@db/tools'}", "registry"),
         ("index: pgvector", "configuration"),
         ("encoder: other", "encoder"),
         ("log: {level: loud}", "log.level"),
