@@ -225,7 +225,7 @@ class PostgresDatabase:
             return RegistryBusy(f"Another process is writing to the registry {place}; try again")
         if isinstance(error, _FULL):
             return RegistryFull(f"There is no room left for the registry {place}; nothing was changed. Free disk space")
-        if isinstance(error, _FORBIDDEN) or _is_misspelt(error):
+        if isinstance(error, _FORBIDDEN) or (isinstance(error, psycopg.Error) and _is_misspelt(error)):
             return RegistryUnusable(f"The registry {place} cannot be used: {_first_line(error)}")
         if isinstance(error, errors.DataError | psycopg.DataError | errors.ProgramLimitExceeded):
             return BadRequest(f"this cannot be stored: {_first_line(error)}")
@@ -256,10 +256,9 @@ def _turned_away(error: psycopg.OperationalError) -> bool:
     return bool(said) and not error.sqlstate and not any(word in said for word in _PASSING)
 
 
-def _is_misspelt(error: BaseException | None) -> bool:
+def _is_misspelt(error: psycopg.Error) -> bool:
     """Return whether libpq does not know a parameter of the url, such as `pgbouncer=true`, or its value."""
-    text = _first_line(error) if isinstance(error, psycopg.Error) and not error.sqlstate else ""
-    return re.search(r"invalid (connection option|\w+ value)", text) is not None
+    return not error.sqlstate and re.search(r"invalid (connection option|\w+ value)", _first_line(error)) is not None
 
 
 def _fatal(error: BaseException) -> str:
