@@ -48,7 +48,11 @@ _CJK = (
 _TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
 _BETWEEN_ASCII_TOKENS = {code: " " for code in range(128) if not chr(code).isalnum()}
 _IS_CJK = re.compile(rf"[{_CJK}]")
-_LONGEST_WORD = 64  # what is longer is no word, and is not remembered as one
+_LONGEST_WORD = 64  # what is longer is no word
+# What is remembered by word has a bound in bytes: so many entries of words this short, 350 bytes each, 6 MiB; and as
+# many keywords of up to 900 bytes as 7 MiB hold.
+_WORDS, _LONGEST_REMEMBERED = 16_384, 24
+_KEYWORDS, _LONGEST_KEYWORD = 8_192, 64
 _WIDE = bytes(range(0xE0, 0x100))  # the bytes that begin a character of three bytes or four
 _STEMMER = threading.local()  # PyStemmer objects are not thread-safe
 
@@ -135,7 +139,9 @@ def tokens(text: str) -> list[str]:
 def terms_of(token: str) -> tuple[str, ...]:
     """Split a token into search terms."""
     if token.isascii() or not _IS_CJK.match(token):
-        return _stems(token) if len(token) <= _LONGEST_WORD else tuple(_words(token))
+        if len(token) <= _LONGEST_REMEMBERED and token[1:].islower():  # one word: it has no capital to be split at
+            return _stem(token.lower())
+        return tuple(_words(token))
     if len(token) == 1:
         return (token,)
     return tuple(token[i : i + 2] for i in range(len(token) - 1))
@@ -169,9 +175,17 @@ def keywords(tool: Tool) -> set[str]:
     return {phrase(word[:MAX_KEYWORD_CHARS]) for word in (*tool.keywords, *tool.tags)} - {""}
 
 
-@lru_cache(maxsize=65_536)
 def phrase(keyword: str) -> str:
     """Give a keyword in the form in which `phrases` finds it."""
+    return _remembered_phrase(keyword) if len(keyword) <= _LONGEST_KEYWORD else _phrase(keyword)
+
+
+@lru_cache(maxsize=_KEYWORDS)
+def _remembered_phrase(keyword: str) -> str:
+    return _phrase(keyword)
+
+
+def _phrase(keyword: str) -> str:
     folded = normalised(keyword).casefold()
     return " ".join(match.group() for match in _TOKEN.finditer(folded))
 
@@ -208,8 +222,8 @@ def _ends(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:half]}\n{text[-half:]}"
 
 
-@lru_cache(maxsize=65_536)
-def _stems(word: str) -> tuple[str, ...]:
+@lru_cache(maxsize=_WORDS)
+def _stem(word: str) -> tuple[str, ...]:
     return tuple(_words(word))
 
 
