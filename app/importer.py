@@ -3,19 +3,23 @@
 A file holds records or bare OpenAI tool objects: a list, `{"tools": [...]}`, one object, or one object a line (JSONL).
 All files of an import are taken together, or none is, and then every problem is told with its place. YAML is read by
 the core schema of YAML 1.2: `no`, `12:30` and `2024-05-01` are texts, and a key that stands there twice is refused.
+Files are bounded as imports are: their bytes together, entries of a file and of all, values of an entry, what the
+aliases of YAML come to.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 import yaml
 
-from app import yaml12
+from app import files, yaml12
 from app.admin import records
 from app.errors import BadRequest, InvalidRecords
 from app.registry.learn import Progress, embed_missing
@@ -26,6 +30,9 @@ from router.errors import EncoderError
 from router.types import Encoder, Tool
 
 SUFFIXES = (".json", ".jsonl", ".yaml", ".yml")
+_MOST_TOOLS = 500_000  # of all files together
+_MOST_FILES = 10_000
+_MOST_SIGNS = 1_000_000  # of one entry: its values stand between them, a hundred bytes each
 
 
 class ImportFailed(Exception):
@@ -54,18 +61,23 @@ def read_files(paths: Sequence[Path]) -> list[Tool]:
         ImportFailed: Anything cannot be taken; with every problem and its place.
     """
     problems: list[str] = []
-    files: list[Path] = []
+    found: list[Path] = []
     entries: list[Entry] = []
     for path in paths:
         try:
-            files += _files_of(path)
+            found += _files_of(path)
         except _Unreadable as error:
             problems.append(f"{path}: {error}")
-    for file in files:
+    room = files.MOST_CATALOGUE_BYTES
+    for file in found:
         try:
-            entries += _entries(file)
+            data = _data(file, room)
+            room -= len(data)
+            entries += _entries(file, data)
         except _Unreadable as error:
             problems.append(f"{file}: {error}")
+        if len(entries) > _MOST_TOOLS:
+            raise ImportFailed([*problems, f"{file}: with it there are more than {_MOST_TOOLS:,} tools"])
     tools = list(_read(entries, problems))
     if problems:
         raise ImportFailed(problems)
@@ -95,7 +107,9 @@ def _files_of(path: Path) -> list[Path]:
     """Give a file, or those of a folder in order of their names."""
     try:
         if path.is_dir():
-            found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES)
+            found = sorted(islice((p for p in path.iterdir() if p.suffix.lower() in SUFFIXES), _MOST_FILES + 1))
+            if len(found) > _MOST_FILES:
+                raise _Unreadable(f"there are more than {_MOST_FILES:,} files in this folder")
             if not found:
                 raise _Unreadable(f"there are no {', '.join(SUFFIXES)} files in this folder")
             return found
@@ -124,26 +138,42 @@ def _read(entries: Sequence[Entry], problems: list[str]) -> Iterator[Tool]:
         yield tool
 
 
-def _entries(path: Path) -> list[Entry]:
+def _data(path: Path, room: int) -> bytes:
     try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        data = files.read(path, room).removeprefix(b"\xef\xbb\xbf")
         data.decode()
     except OSError as error:
-        raise _Unreadable(f"{error.strerror}") from error
+        more = f"all files together have more than {files.MOST_CATALOGUE_BYTES:,} bytes"
+        raise _Unreadable(more if error.errno == errno.EFBIG else f"{error.strerror}") from error
     except UnicodeDecodeError as error:
         number = data.count(b"\n", 0, error.start) + 1
         raise _Unreadable(f"line {number} is not UTF-8 text") from error
+    return data
+
+
+def _entries(path: Path, data: bytes) -> list[Entry]:
     if not data.strip():
         raise _Unreadable("the file is empty")
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
+        if data.count(b"\n") > _MOST_TOOLS:
+            raise _Unreadable(f"it has more than {_MOST_TOOLS:,} lines")
         lines = enumerate(data.splitlines(), start=1)
-        return [Entry(line, f"{path}, line {number}") for number, line in lines if line.strip()]
-    try:
-        raws = _json(data) if suffix == ".json" else _yaml(data)
-    except RecursionError as error:
-        raise _Unreadable("it is nested too deeply") from error
-    return [Entry(raw, f"{path}, entry {number}") for number, raw in enumerate(raws, start=1)]
+        found = [Entry(line, f"{path}, line {number}") for number, line in lines if line.strip()]
+    else:
+        try:
+            raws = _json(data) if suffix == ".json" else _yaml(data)
+        except RecursionError as error:
+            raise _Unreadable("it is nested too deeply") from error
+        found = [Entry(raw, f"{path}, entry {number}") for number, raw in enumerate(raws, start=1)]
+    for entry in found:
+        if _is_too_large(entry.raw):
+            raise _Unreadable(f"{entry.place.removeprefix(f'{path}, ')} has more than {_MOST_SIGNS:,} values")
+    return found
+
+
+def _is_too_large(raw: bytes) -> bool:
+    return len(raw) > _MOST_SIGNS and sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_SIGNS
 
 
 def _json(data: bytes) -> list[bytes]:
@@ -159,17 +189,21 @@ def _json(data: bytes) -> list[bytes]:
 
 
 def _why_not_json(data: bytes) -> str:
-    """Say where JSON is broken; nothing when it is not."""
+    """Say where JSON is broken; nothing when it is not, or is too large to be read whole."""
+    if _is_too_large(data):
+        return ""
     try:
         json.loads(data)
     except json.JSONDecodeError as error:
         return f"line {error.lineno}, column {error.colno} is not valid JSON: {error.msg}"
+    except ValueError as error:  # a number of thousands of digits
+        return str(error)
     return ""
 
 
 def _yaml(data: bytes) -> list[bytes]:
     try:
-        document = yaml12.load(data)
+        document = yaml12.load(data.decode())
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

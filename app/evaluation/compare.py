@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from app import files
 from app.evaluation import EvaluationFailed
 from app.evaluation.results import Comparison, DatasetRun, Moved, Result, Run
 from app.evaluation.summary import NOTHING_ADDED, of_result
@@ -20,7 +21,7 @@ def read(path: Path) -> Run:
         EvaluationFailed: It is not that.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Run)
+        return msgspec.json.decode(files.read(path, files.MOST_CATALOGUE_BYTES), type=Run)
     except OSError as error:
         raise EvaluationFailed(f"{path}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from app import files
 from app.evaluation import EvaluationFailed
 from app.wire import chat, tool_object
 from router.types import Tool
@@ -177,7 +178,7 @@ def _entries(path: Path, kind: type[T], entry: Callable[[T], Any], problems: lis
 
 def _lines(path: Path, problems: list[str]) -> Iterator[tuple[int, bytes]]:
     try:
-        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        data = files.read(path, files.MOST_CATALOGUE_BYTES).removeprefix(b"\xef\xbb\xbf")
     except OSError as error:
         problems.append(f"{path}: {'there is no such file' if not path.exists() else error.strerror}")
         return
@@ -188,7 +189,7 @@ def _equivalent(path: Path, problems: list[str]) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        return msgspec.json.decode(files.read(path, files.MOST_CATALOGUE_BYTES), type=dict[str, str])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
         problems.append(f"{path}: {error}")
         return {}

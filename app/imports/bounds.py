@@ -13,9 +13,7 @@ from app.errors import SourceRefused
 MOST_DEPTH = 100
 # Signs that values stand between: a bound of how many there are, known before any is made.
 _JSON_SIGNS, _MOST_IN_JSON = b",[{", 1_000_000  # a hundred bytes each
-_YAML_SIGNS, _MOST_IN_YAML = b",[{:\n", 200_000  # four times as much, and 20 µs
-MOST_NODES = 2_000_000  # values of a document, its aliases followed
-_ALIASED_CHARACTERS = 64  # of a text that weigh as much as a value
+MOST_NODES = yaml12.MOST_NODES
 MOST_STEPS = 10_000_000  # values looked at, all tools of a document together: some 1 µs each
 MOST_CHARACTERS = 2**27  # of the texts that are read and written on the way
 
@@ -101,48 +99,10 @@ def _yaml_after(text: str, what: str, reason: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
-    if _count(text.encode(), _YAML_SIGNS) > _MOST_IN_YAML:
-        raise SourceRefused(f"YAML of more than {_MOST_IN_YAML:,} values takes too long to read; write it as JSON")
-    loader = yaml12.fast_loader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        _weigh(node)
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _weigh(root: yaml.Node) -> None:
-    """Refuse a document that grows when its aliases are followed: aliases of aliases, and one that holds itself."""
-    sizes: dict[int, int] = {}
-    open_nodes: set[int] = set()
-    waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
-    while waiting:
-        node, done = waiting.pop()
-        children = _children(node)
-        if done:
-            open_nodes.discard(id(node))
-            sizes[id(node)] = _own(node) + sum(sizes[id(child)] for child in children)
-            if sizes[id(node)] > MOST_NODES:
-                raise SourceRefused(f"The YAML says more than {MOST_NODES:,} values when its aliases are followed")
-        elif id(node) in open_nodes:
-            raise SourceRefused("The YAML has an alias that holds itself")
-        elif id(node) not in sizes:
-            open_nodes.add(id(node))
-            waiting.append((node, True))
-            waiting += [(child, False) for child in children]
-
-
-def _own(node: yaml.Node) -> int:
-    return 1 + len(node.value) // _ALIASED_CHARACTERS if isinstance(node, yaml.ScalarNode) else 1
-
-
-def _children(node: yaml.Node) -> list[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+        return yaml12.load(text, MOST_NODES)
+    except yaml12.TooMuch as error:
+        raise SourceRefused(str(error)) from error
 
 
 def _check_depth(value: object, what: str) -> None:

@@ -13,6 +13,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import shutil
 import sqlite3
 import struct
 import tempfile
@@ -38,6 +39,9 @@ _FORMAT = 1
 _DATABASE, _MANIFEST = "registry.db", "manifest.json"
 _PACKED = "packed.zip"  # until it is whole: not the name asked for, which may be that of the database
 _PIECE = 2**20
+_MOST_MANIFEST_BYTES = 64 * 2**10
+# Other methods of packing are unpacked whole, whatever bound is given.
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What reading an archive raises that is none: its own errors, and those of numbers and offsets that make no sense.
 _NO_BACKUP = (
     *(zipfile.BadZipFile, zlib.error, struct.error, msgspec.DecodeError),
@@ -155,10 +159,15 @@ def _unpack(file: Path, directory: Path) -> Manifest:
     with file.open("rb") as opened:
         try:
             with zipfile.ZipFile(opened) as archive:
-                manifest = msgspec.json.decode(archive.read(_MANIFEST), type=Manifest)
+                manifest = _manifest(archive)
                 if manifest.format != _FORMAT:
                     raise RegistryUnusable(f"The backup {file} is of a newer version of Toolfunnel, {manifest.made_by}")
-                with archive.open(_DATABASE) as packed, Path(directory, _DATABASE).open("wb") as out:
+                if manifest.size_bytes > shutil.disk_usage(directory).free:
+                    size, place = f"{manifest.size_bytes:,} bytes", directory.parent
+                    raise RegistryUnusable(
+                        f"The backup {file} needs {size} to be unpacked, more than is free in {place}"
+                    )
+                with _opened(archive, _DATABASE) as packed, Path(directory, _DATABASE).open("wb") as out:
                     sha256 = _copied(packed, out, manifest.size_bytes)
         except (*_NO_BACKUP, OSError) as error:
             if isinstance(error, OSError) and error.errno not in _BY_CONTENT:
@@ -167,6 +176,23 @@ def _unpack(file: Path, directory: Path) -> Manifest:
     if sha256 != manifest.sha256:
         raise RegistryUnusable(f"The backup {file} is damaged: its content is not what its manifest says")
     return manifest
+
+
+def _manifest(archive: zipfile.ZipFile) -> Manifest:
+    """Return what a backup says of itself; not more of it is unpacked than a manifest can have."""
+    with _opened(archive, _MANIFEST) as packed:
+        return msgspec.json.decode(packed.read(_MOST_MANIFEST_BYTES), type=Manifest)
+
+
+def _opened(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    """Return a member of an archive, which is unpacked piece by piece.
+
+    Raises:
+        NotImplementedError: Its method of packing cannot be.
+    """
+    if archive.getinfo(name).compress_type not in _METHODS:
+        raise NotImplementedError(name)
+    return archive.open(name)
 
 
 def _copied(packed: IO[bytes], out: IO[bytes], size: int) -> str:

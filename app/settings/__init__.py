@@ -15,6 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from app import files, yaml12
 from app.errors import ConfigurationError
 from app.settings.address import shown
 from app.settings.callers import CallerSettings as CallerSettings
@@ -34,6 +35,7 @@ PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
 FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks for it when it is imported
 DEFAULT_FILE = Path("config.yaml")
+_MOST_VALUES = 100_000  # of config.yaml, its aliases followed
 
 
 class LogFormat(StrEnum):
@@ -278,14 +280,7 @@ def _read_file(path: Path | None) -> dict[str, Any]:
     if path is None and not DEFAULT_FILE.exists():
         return {}
     path = path or DEFAULT_FILE
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: {_place(error)}") from None  # what is beneath quotes the file
+    values = _parsed(path)
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -296,8 +291,24 @@ def _read_file(path: Path | None) -> dict[str, Any]:
     return {key: {} if value is None else value for key, value in values.items()}
 
 
+def _parsed(path: Path) -> Any:
+    try:
+        text = files.read(path, files.MOST_CONFIGURATION_BYTES).decode()
+        return yaml12.bounded(yaml.SafeLoader, text, _MOST_VALUES)
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: {_place(error)}") from None  # what is beneath quotes the file
+    except RecursionError as error:
+        raise ConfigurationError(f"{path}: it is nested too deeply") from error
+
+
 def _place(error: yaml.YAMLError) -> str:
     """Say where YAML is broken without quoting it: the text may be a secret."""
+    if isinstance(error, yaml12.TooMuch):
+        return str(error)
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "this is not YAML text"
     place = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1} is not valid YAML"

@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
 
+from app import files
+
 
 def resolved(value: object) -> object:
     """Return what `env:NAME` and `file:PATH` refer to, anything else as it is."""
@@ -22,7 +24,7 @@ def resolved(value: object) -> object:
     if value.startswith("file:"):
         path = Path(value.removeprefix("file:"))
         try:
-            return path.read_text(encoding="utf-8").strip()
+            return files.read(path, files.MOST_SECRET_BYTES).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"cannot read {path}: {error}") from error
     return value

@@ -20,6 +20,7 @@ from app.registry import backup
 from app.registry.keys import Key, KeyStore
 from app.registry.store import Registry
 from router.types import Risk, Tool
+from tests.support.memory import traced
 from tests.support.postgres import Postgres
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -196,6 +197,25 @@ async def test_durability_c15_what_is_not_our_backup_is_refused(tmp_path: Path, 
     with pytest.raises(RegistryUnusable, match="no backup" if what == "no zip" else "newer version"):
         await backup.restore(registry, file)
     assert await registry.count() == 0
+    await registry.close()
+
+
+@pytest.mark.parametrize("what", ["manifest", "database of another packing", "size that no disk has"])
+async def test_durability_c15_a_backup_that_unpacks_without_end_is_refused(tmp_path: Path, what: str) -> None:
+    """What a file claims, or unpacks to, costs no more memory than a piece of it."""
+    large = b"x" * (64 * 2**20)
+    manifest = {"format": 1, "made_by": "", "made_at": THEN.isoformat(), "tools": 0, "vectors": 0, "sha256": ""}
+    size = 10**15 if what.startswith("size") else len(large)
+    written = json.dumps(manifest | {"size_bytes": size}).encode()
+    packing = zipfile.ZIP_BZIP2 if "packing" in what else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", packing) as out:
+        out.writestr("registry.db", b"" if what == "manifest" else large)
+        out.writestr(zipfile.ZipInfo("manifest.json"), written + large * (what == "manifest"), zipfile.ZIP_DEFLATED)
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    reason = "more than is free" if what.startswith("size") else "no backup"
+    with traced() as used, pytest.raises(RegistryUnusable, match=reason):
+        await backup.restore(registry, tmp_path / "b.zip")
+    assert used.most < 8 * 2**20
     await registry.close()
 
 

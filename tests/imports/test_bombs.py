@@ -41,6 +41,22 @@ except GatewayError as error:
 print(f"{time.monotonic() - began:.2f} {most() - before} {said}")
 """
 
+# The same with a catalogue file; what it prints says no seconds.
+CATALOGUE_PROBE = """
+import sys
+from pathlib import Path
+from app.importer import ImportFailed, read_files
+def most():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+open("/proc/self/clear_refs", "w").write("5")
+before = most()
+try:
+    said = f"{len(read_files([Path(sys.argv[1])]))} tools"
+except ImportFailed as error:
+    said = str(error)
+print(most() - before, said)
+"""
+
 
 def aliases() -> str:
     """Nine levels of ten aliases each: ten billion values."""
@@ -153,6 +169,18 @@ def test_g24_a_bomb_costs_seconds_and_little_memory(name: str, tmp_path: Path) -
     )
     _, grown, said = done.stdout.split(" ", 2)
     assert expected in said
+    assert int(grown) <= MOST_BYTES
+
+
+@pytest.mark.parametrize("name", ["aliases", "merges", "a long number"])
+def test_g24_a_catalogue_file_has_the_bounds_of_an_import(name: str, tmp_path: Path) -> None:
+    """A bomb as a catalogue file is refused within 256 MiB, with a reason, and with no other error."""
+    make, expected = BOMBS[name]
+    (tmp_path / "bomb.yaml").write_text(make().replace(HEAD, ""), encoding="utf-8")
+    command = [sys.executable, "-c", CATALOGUE_PROBE, str(tmp_path / "bomb.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    grown, said = done.stdout.split(" ", 1)
+    assert expected.replace("cannot be read", "digits") in said
     assert int(grown) <= MOST_BYTES
 
 

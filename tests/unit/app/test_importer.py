@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from app import files
 from app.importer import ImportFailed, read_files
 from router.types import Risk
 from tests.support import tools
 
 EXACT = b'{ "type" : "function","function":{"name":"exact", "x":1.10, "y":1E40, "z":"\\u5929\\/"} }'
 TOOL = tools.function("a", "Does a.")
+# 400 bytes that say a hundred million values.
+BOMB = "- &a0 [x, x]\n" + "".join(f"- &a{n} [{f'*a{n - 1}, ' * 5}]\n" for n in range(1, 12))
 
 
 def read(path: Path, content: bytes | str) -> list[Any]:
@@ -92,14 +95,22 @@ def test_empty_list_is_an_import_of_nothing(tmp_path: Path) -> None:
         ("x.json", b"[\n\n\xff]", ": line 3 is not UTF-8 text"),
         ("x.json", "[" * 100_000, ": it is nested too deeply"),
         ("x.yaml", "[" * 20_000, ": it is nested too deeply"),
-        ("x.yaml", "a: [\n", ": line 2, column 1: while parsing a flow node, expected the node content, "),
+        ("x.yaml", "a: [\n", ": line 2, column 1: while parsing a flow node, did not find expected node content"),
         ("x.yaml", "- a\n---\n- b\n", ": line 2, column 1: expected a single document in the stream, "),
         ("x.yaml", "- \x07", ": unacceptable character #x0007"),
         ("x.yaml", "- {a: 1, a: 2}", ": line 1, column 10: the key 'a' stands there twice"),
         ("x.yaml", "- {? [1] : 2}", ": line 1, column 6: while constructing a mapping, found unhashable key"),
         ("x.yaml", "- {}\n- {a: !!binary aGk=}", ": entry 2 cannot be written as JSON"),
-        ("x.yaml", "- &a\n  b: *a\n", ": entry 1 cannot be written as JSON: Circular reference"),
+        ("x.yaml", "- &a\n  b: *a\n", ": The YAML has an alias that holds itself"),
         ("x.yaml", "- {a: !!float nan}", ": entry 1 cannot be written as JSON"),
+        ("x.yaml", BOMB, ": The YAML says more than 2,000,000 values when its aliases are followed"),
+        ("x.yaml", "- x\n" * 200_001, ": YAML of more than 200,000 values takes too long to read"),
+        ("x.yaml", f"- {{a: {'9' * 5_000}}}", ": line 1, column 7: a number of more than 4,300 digits"),
+        ("x.json", "[" + "{}," * 100_000 + "{}]", ": A batch holds at most 100,000 records"),
+        ("x.json", '{"a": [' + "0," * 1_000_000 + "0]}", ": entry 1 has more than 1,000,000 values"),
+        ("x.jsonl", '{"a": [' + "0," * 1_000_000 + "0]}", ": line 1 has more than 1,000,000 values"),
+        ("x.json", '{"a": [' + "0," * 1_000_000 + "0", ": "),
+        ("x.jsonl", "0\n" * 500_001, ": it has more than 500,000 lines"),
         ("x.yaml", "- !!python/name:os.system x", ": line 1, column 3: could not determine a constructor"),
     ],
 )
@@ -109,6 +120,15 @@ def test_file_that_cannot_be_read_is_named_with_the_reason(
     """What is wrong with a whole file is one line: the file, the place, the reason."""
     (line,) = refusal(tmp_path / name, content)
     assert line.startswith(said)
+
+
+def test_files_have_a_bound_of_bytes_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What does not fit into what the files before it left is not read."""
+    monkeypatch.setattr(files, "MOST_CATALOGUE_BYTES", 10)
+    (tmp_path / "a.json").write_text("[]       ")
+    (tmp_path / "b.json").write_text("[]")
+    with pytest.raises(ImportFailed, match=r"b\.json: all files together have more than 10 bytes"):
+        read_files([tmp_path])
 
 
 def test_every_bad_entry_is_named_with_its_place(tmp_path: Path) -> None:

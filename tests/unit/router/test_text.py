@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import string
-import tracemalloc
 import unicodedata
 from dataclasses import replace
 from typing import Literal
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from router import text
 from router.types import Parameter
+from tests.support.memory import traced
 from tests.unit.router.fakes import tool
 
 _WEATHER = tool(
@@ -205,12 +205,9 @@ def test_a_bounded_text_is_the_beginning_of_the_whole() -> None:
 
 def test_words_and_keywords_are_remembered_within_a_bound_of_bytes() -> None:
     """However many and however long the words are that callers send, what is kept of them has an end."""
-    tracemalloc.start()
-    before, _ = tracemalloc.get_traced_memory()
-    for number in range(20_000):
-        text.terms_of(f"{number:x}".rjust(24, "g"))
-        text.terms_of(f"aB{number:x}".ljust(64, "aB"[number % 2]))
-        text.phrase(f"{number:x} 天".ljust(200, "気"))
-    after, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert after - before < 8 * 2**20
+    with traced() as used:
+        for number in range(20_000):
+            text.terms_of(f"{number:x}".rjust(24, "g"))
+            text.terms_of(f"aB{number:x}".ljust(64, "aB"[number % 2]))
+            text.phrase(f"{number:x} 天".ljust(200, "気"))
+    assert used.kept < 8 * 2**20
