@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -20,10 +21,11 @@ from app.errors import BadRequest
 from app.lists import Lists
 from app.settings import Settings
 from app.wire import chat
+from app.wire.acceptable import acceptable
 from router.catalog import Catalog, Pool
 from router.permit import ANYONE
 from router.pipeline import Router
-from router.types import Budget, Grants, RouteRequest, Selection, Source
+from router.types import Budget, Grants, RouteRequest, Selection, Source, Tool
 
 _log = structlog.get_logger()
 _EXPLAIN_S = 5.0
@@ -179,8 +181,18 @@ class Routing:
             return None
         if not selection.changed or not selection.tools:
             return Routed(body, "untouched", selection, own=len(own), parsed=parsed)
-        spliced = chat.splice(request, selection.tools, own.tools)
+        spliced = chat.splice(request, self._sent(selection, len(own)), own.tools)
         return Routed(spliced, "routed", selection, own=len(own), parsed=parsed)
+
+    def _sent(self, selection: Selection, own: int) -> Sequence[Tool]:
+        """Return the tools to send: those of the catalogue without what the provider refuses."""
+        refused = self._settings.upstream.refuses
+        if not refused:
+            return selection.tools
+        return [
+            tool if position < own else replace(tool, definition=acceptable(tool.definition, refused))
+            for tool, position in zip(selection.tools, selection.positions, strict=True)
+        ]
 
     def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         try:

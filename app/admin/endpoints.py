@@ -70,10 +70,11 @@ async def put_tool(name: str, request: Request, service: Service) -> Response:
     return as_json(record | {"near_duplicates": like}, status=201 if created else 200)
 
 
-@admin.get("/tools/{name}", response_model=schemas.RecordSchema)
+@admin.get("/tools/{name}", response_model=schemas.ToolSchema)
 async def get_tool(name: str, service: Service) -> Response:
     """Give a tool."""
-    return as_json(records.as_record(await service.get(name)))
+    record = msgspec.structs.asdict(records.as_record(await service.get(name)))
+    return as_json(record | {"binding": await service.binding(name)})
 
 
 @admin.patch("/tools/{name}", openapi_extra=schemas.CHANGE, response_model=schemas.RecordSchema)

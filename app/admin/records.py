@@ -53,6 +53,12 @@ class Record(msgspec.Struct, forbid_unknown_fields=True):
     tenant: str = ""
 
 
+class _Entry(Record):
+    """A record as it comes. What `GET` gives of a tool is one, too: its binding is its source's to say."""
+
+    binding: msgspec.Raw = msgspec.Raw(b"null")
+
+
 class Change(msgspec.Struct, forbid_unknown_fields=True):
     """What a PATCH may hold: any of a record's fields."""
 
@@ -67,7 +73,7 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
     tenant: str | msgspec.UnsetType = msgspec.UNSET
 
 
-_RECORD = msgspec.json.Decoder(Record)
+_RECORD = msgspec.json.Decoder(_Entry)
 _CHANGE = msgspec.json.Decoder(Change)
 _ENTRIES = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -79,7 +85,7 @@ def read(raw: bytes) -> Tool:
         InvalidEntry: It cannot be taken.
     """
     try:
-        record = _RECORD.decode(raw) if "tool" in _members(raw) else Record(msgspec.Raw(raw))
+        record = _RECORD.decode(raw) if "tool" in _members(raw) else _Entry(msgspec.Raw(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidEntry(str(error)) from error
     tool = _definition(bytes(record.tool))

@@ -26,6 +26,14 @@ class RecordSchema(BaseModel):
     )
 
 
+class ToolSchema(RecordSchema):
+    """A registered tool, and how it is called at its source."""
+
+    binding: dict[str, Any] | None = Field(
+        description="What a caller needs to call an imported tool: docs/imports.md. null: not known. Read only."
+    )
+
+
 class ListQuery(BaseModel):
     """Which tools to list. An empty value is as good as none; a parameter that does not exist is refused."""
 

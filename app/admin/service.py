@@ -9,11 +9,13 @@ import asyncio
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import msgspec
+
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicate, Duplicates
 from app.errors import BadRequest, Conflict, NotFound, RegistryError
 from app.registry.snapshot import Snapshots
-from app.registry.sources import enabling
+from app.registry.sources import Sources, enabling
 from app.registry.store import Registry
 from app.registry.writing import PutResult
 from app.routing import Explained, Options, Routing
@@ -54,6 +56,7 @@ class AdminService:
     ) -> None:
         self.settings = settings
         self._registry = registry
+        self._sources = Sources(registry)
         self._snapshots = snapshots
         self._routing = routing
         self._telemetry = telemetry
@@ -109,6 +112,12 @@ class AdminService:
         if tool is None:
             raise _no_tool(name)
         return tool
+
+    async def binding(self, name: str) -> dict[str, Any] | None:
+        """Return what a caller needs to call an imported tool at its source; None where that is not known."""
+        known = await self._sources.provenance(name)
+        binding = known.provenance.binding if known is not None else ""
+        return msgspec.json.decode(binding, type=dict[str, Any]) if binding else None
 
     async def change(self, name: str, body: bytes) -> Tool:
         """Change some fields of a tool.

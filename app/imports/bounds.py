@@ -105,6 +105,16 @@ def _yaml(text: str) -> Any:
         raise SourceRefused(str(error)) from error
 
 
+def is_deeper(value: object, levels: int) -> bool:
+    """Return whether a value of JSON is nested more deeply than that."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return True
+
+
 def _check_depth(value: object, what: str) -> None:
     level = [value]
     for _ in range(MOST_DEPTH):

@@ -178,5 +178,11 @@ def _tell(report: Report) -> None:
         _log.warning(
             "definitions wait for approval", source=report.source, tools=report.held[:20], number=len(report.held)
         )
+    if report.refused:
+        reasons = [f"{one.original}: {one.reason}" for one in report.refused[:20]]
+        _log.warning("tools were left out", source=report.source, tools=reasons, number=len(report.refused))
+    if report.warnings:
+        kinds = sorted({reason.partition(":")[0] for one in report.warnings for reason in one.reasons})
+        _log.warning("providers may refuse tools", source=report.source, kinds=kinds, number=len(report.warnings))
     quiet = not (report.new or report.changed or report.gone)
     _log.log(logging.DEBUG if quiet else logging.INFO, "a source was imported", source=report.source, **counts)

@@ -25,12 +25,19 @@ _DEFINITION = ("definition", "kind", "description", "parameters")
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A tool as its source has it now: checked, with its name here, the record it was made of, and its digest."""
+    """A tool as its source has it now: checked, with its name here, the record it was made of, and its digest.
+
+    `binding` is what a caller needs to call it (JSON), `earlier` its digest as it was made before there were bindings.
+    `notes` is what should be told of it.
+    """
 
     original: str
     tool: Tool
     base: str
     digest: str
+    binding: str = ""
+    earlier: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +105,9 @@ def approved(known: Known, at: datetime) -> Known:
     fresh = replace(records.read(waiting.base.encode()), enabled=waiting.enabled)
     base = replace(records.read(origin.base.encode()), enabled=known.tool.enabled)
     tool = merged(fresh, base, known.tool)
-    after = replace(origin, digest=waiting.digest, base=waiting.base, pending=None, imported_at=at)
+    after = replace(
+        origin, digest=waiting.digest, base=waiting.base, binding=waiting.binding, pending=None, imported_at=at
+    )
     return Known(tool, after)
 
 
@@ -123,9 +132,9 @@ def _again(offer: Offer, known: Known, origin: Origin, hold: Hold) -> tuple[str,
     """Compare one tool that is known with what is offered."""
     before = known.provenance
     waiting = None if before.pending is None else pending(known)
-    if offer.digest == before.digest:
+    if _is_approved(offer, before):
         if waiting is None and offer.base == before.base:
-            return "unchanged", None
+            return "unchanged", _bound(offer, known)
         # The source says again what was approved, or we read the same words in another way than we did.
         return "changed", _taken(offer, known, origin, waiting)
     if waiting is not None and waiting.digest == offer.digest and hold.changed:
@@ -137,6 +146,19 @@ def _again(offer: Offer, known: Known, origin: Origin, hold: Hold) -> tuple[str,
         held = replace(before, pending=_pending(offer, enabled))
         return "held", Known(replace(known.tool, enabled=False), held)
     return "changed", _taken(offer, known, origin, waiting)
+
+
+def _is_approved(offer: Offer, before: Provenance) -> bool:
+    """Return whether a definition is the one that was taken last, also where that was before there were bindings."""
+    earlier = offer.earlier if before.digest and not before.binding else offer.digest
+    return before.digest in (offer.digest, earlier)
+
+
+def _bound(offer: Offer, known: Known) -> Known | None:
+    """Give a tool that is as it was with its binding, where it was imported before there were any."""
+    if (offer.digest, offer.binding) == (known.provenance.digest, known.provenance.binding):
+        return None
+    return replace(known, provenance=replace(known.provenance, digest=offer.digest, binding=offer.binding))
 
 
 def _taken(offer: Offer, known: Known, origin: Origin, waiting: Pending | None) -> Known:
@@ -155,11 +177,12 @@ def _provenance(offer: Offer, origin: Origin) -> Provenance:
         imported_at=origin.at,
         digest=offer.digest,
         base=offer.base,
+        binding=offer.binding,
     )
 
 
 def _pending(offer: Offer, enabled: bool) -> str:
-    return msgspec.json.encode(Pending(offer.digest, offer.base, enabled)).decode()
+    return msgspec.json.encode(Pending(offer.digest, offer.base, enabled, offer.binding)).decode()
 
 
 def _raised(fresh: Tool, base: Tool) -> bool:

@@ -10,16 +10,16 @@ from typing import Any
 from app.errors import SourceRefused
 from app.imports import shapes
 from app.imports.bounds import Work, parsed
-from app.imports.found import Found
+from app.imports.found import Found, Refused
 from app.imports.openapi import operations
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a source says; `fresh_s` is for how long, where it says so."""
+    """What a source says, tool by tool; `fresh_s` is for how long, where it says so."""
 
-    found: list[Found]
+    found: list[Found | Refused]
     fresh_s: float | None = None
 
 
@@ -85,7 +85,7 @@ def _file(path: Path, most: int) -> bytes:
         raise SourceRefused(f"{path}: {error.strerror}") from error
 
 
-def _found(spec: SourceSpec, data: bytes, most: int, work: Work) -> list[Found]:
+def _found(spec: SourceSpec, data: bytes, most: int, work: Work) -> list[Found | Refused]:
     value = parsed(data, spec.origin or "The document")
     if spec.kind is SourceKind.OPENAPI:
         return operations.read(value, spec, most, work)

@@ -25,6 +25,13 @@ class RefusedTool(BaseModel):
     reason: str
 
 
+class WarnedTool(BaseModel):
+    """A tool that was taken, and what should be known of it."""
+
+    name: str
+    reasons: list[str] = Field(description="What providers are known to refuse, and what was left out.")
+
+
 class ImportReport(BaseModel):
     """What an import changed, or with dry_run would change."""
 
@@ -37,6 +44,7 @@ class ImportReport(BaseModel):
     held: list[str] = Field(description="Of the new and changed: those that wait for approval and are not offered.")
     waiting: list[str] = Field(description="Held back at an earlier import, and not approved yet.")
     refused: list[RefusedTool] = Field(description="Left out; only with skip.")
+    warnings: list[WarnedTool] = Field(description="Of the new and changed: what should be known of them.")
 
 
 class Running(BaseModel):

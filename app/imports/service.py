@@ -13,11 +13,13 @@ import msgspec
 from app.admin import records
 from app.errors import Conflict, InvalidRecords, NotFound, Problem, SourceRefused
 from app.imports import reading
-from app.imports.found import Found
+from app.imports.bounds import mapping
+from app.imports.found import Found, Refused, canonical
 from app.imports.names import assign
 from app.imports.plan import Hold, Offer, Origin, Plan, approved, plan
 from app.registry.sources import Exchange, Known, Source, Sources, pending
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
+from app.wire.acceptable import refusals
 from router.types import Tool
 
 Ready = Callable[[list[Tool]], Awaitable[None]]
@@ -31,11 +33,11 @@ class Changed(msgspec.Struct):
     fields: tuple[str, ...]
 
 
-class Refused(msgspec.Struct):
-    """A tool that cannot be taken: its name at the source, and why."""
+class Warned(msgspec.Struct):
+    """A tool that was taken, and what should be known of it: what providers may refuse, what was left out."""
 
-    original: str
-    reason: str
+    name: str
+    reasons: tuple[str, ...]
 
 
 class Report(msgspec.Struct):
@@ -50,6 +52,7 @@ class Report(msgspec.Struct):
     held: tuple[str, ...]
     waiting: tuple[str, ...]
     refused: tuple[Refused, ...]
+    warnings: tuple[Warned, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,12 @@ class Imports:
         foreign = await self.sources.foreign(spec.name, list(names.values()))
         offers, refused = await asyncio.to_thread(_offers, spec, answer.found, names, foreign)
         if refused and not spec.skip:
-            raise InvalidRecords([Problem(place, names[one.original], reason) for place, one, reason in refused])
+            raise InvalidRecords(
+                [Problem(place, names.get(one.original, one.original), one.reason) for place, one in refused]
+            )
         if not offers:
-            raise SourceRefused(f"None of the tools of {spec.name} can be taken: {refused[0][2]}")
+            first = refused[0][1]
+            raise SourceRefused(f"None of the tools of {spec.name} can be taken: {first.original}: {first.reason}")
         now = datetime.now(UTC)
         hold = _hold(order, await self.sources.get(spec.name))
         made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), hold)
@@ -102,7 +108,7 @@ class Imports:
                 await ready([one.tool for one in made.written])
             source = self.source(spec, now, answer.fresh_s)
             await self.sources.exchange(source, Exchange(known, made.written, made.gone))
-        return _report(order, made, [Refused(one.original, reason) for _, one, reason in refused])
+        return _report(order, made, offers, [one for _, one in refused])
 
     async def approve(
         self, names: Sequence[str] | None = None, source: str | None = None, digest: str | None = None
@@ -157,33 +163,50 @@ class Imports:
         return next((spec for spec in self.settings.sources if spec.name == name), None)
 
 
-def _names(spec: SourceSpec, found: Sequence[Found], known: Sequence[Known]) -> dict[str, str]:
+def _names(spec: SourceSpec, found: Sequence[Found | Refused], known: Sequence[Known]) -> dict[str, str]:
     prefixed = spec.prefix if spec.prefix is not None else spec.kind is not SourceKind.TOOLS
     prefix = f"{spec.name}__" if prefixed else ""
     before = {one.provenance.original: one.tool.name for one in known}
-    return assign({one.original: one.wish for one in found}, prefix, before)
+    return assign({one.original: one.wish for one in found if isinstance(one, Found)}, prefix, before)
 
 
 def _offers(
-    spec: SourceSpec, found: Sequence[Found], names: dict[str, str], foreign: set[str]
-) -> tuple[list[Offer], list[tuple[int, Found, str]]]:
-    """Give the tools that can be taken, and why the others cannot."""
+    spec: SourceSpec, found: Sequence[Found | Refused], names: dict[str, str], foreign: set[str]
+) -> tuple[list[Offer], list[tuple[int, Refused]]]:
+    """Give the tools that can be taken, and by their places those that cannot."""
     offers: list[Offer] = []
-    refused: list[tuple[int, Found, str]] = []
+    refused: list[tuple[int, Refused]] = []
     seen: set[str] = set()
     for place, one in enumerate(found):
-        raw = one.record(names[one.original], spec.name, spec.tenant)
-        if one.original in seen:
-            refused.append((place, one, "the source has this name twice"))
-        elif names[one.original] in foreign:
-            refused.append((place, one, f"the name {names[one.original]} is registered, and not from this source"))
+        offer = one if isinstance(one, Refused) else _offer(spec, one, names[one.original], foreign, seen)
+        if isinstance(offer, Refused):
+            refused.append((place, offer))
         else:
-            seen.add(one.original)
-            try:
-                offers.append(Offer(one.original, records.read(raw), raw.decode(), one.digest))
-            except (records.InvalidEntry, RecursionError) as error:
-                refused.append((place, one, str(error)))
+            seen.add(offer.original)
+            offers.append(offer)
     return offers, refused
+
+
+def _offer(spec: SourceSpec, one: Found, name: str, foreign: set[str], seen: set[str]) -> Offer | Refused:
+    if one.original in seen:
+        return Refused(one.original, "the source has this name twice")
+    if name in foreign:
+        return Refused(one.original, f"the name {name} is registered, and not from this source")
+    try:
+        raw = one.record(name, spec.name, spec.tenant)
+        tool = records.read(raw)
+    except (records.InvalidEntry, RecursionError, UnicodeEncodeError) as error:
+        reason = "a text of it holds half a surrogate pair" if isinstance(error, UnicodeEncodeError) else str(error)
+        return Refused(one.original, reason)
+    return Offer(
+        original=one.original,
+        tool=tool,
+        base=raw.decode(),
+        digest=one.digest,
+        binding=canonical(one.binding) if one.binding else "",
+        earlier=one.earlier or one.digest,
+        notes=(*one.notes, *refusals(mapping(one.tool[one.tool["type"]]).get("parameters"))),
+    )
 
 
 def _hold(order: Order, before: Source | None) -> Hold:
@@ -195,7 +218,9 @@ def _hold(order: Order, before: Source | None) -> Hold:
     return Hold(new=was_imported and not order.attended, changed=True)
 
 
-def _report(order: Order, made: Plan, refused: list[Refused]) -> Report:
+def _report(order: Order, made: Plan, offers: Sequence[Offer], refused: list[Refused]) -> Report:
+    written = {*made.new, *made.changed, *made.held}
+    noted = [one for one in offers if one.notes and one.tool.name in written]
     return Report(
         source=order.spec.name,
         dry_run=order.dry_run,
@@ -206,4 +231,5 @@ def _report(order: Order, made: Plan, refused: list[Refused]) -> Report:
         held=made.held,
         waiting=made.waiting,
         refused=tuple(refused),
+        warnings=tuple(Warned(one.tool.name, one.notes) for one in noted),
     )

@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from app.errors import SourceRefused
 from app.imports.bounds import Work, mapping, words
-from app.imports.found import JSON, Found, digest_of, function
+from app.imports.found import (
+    JSON,
+    Found,
+    Refused,
+    UnusableTool,
+    described,
+    digest_of,
+    function,
+    is_lost,
+    keywords,
+)
 from app.settings.imports import SourceSpec
 from router.types import Kind, Risk
 
 Tool = tuple[str, JSON]  # a name, and the OpenAI tool object
 
+_MOST_TITLE = 200  # characters
 _SCHEMA = re.compile("schema|param|arg", re.IGNORECASE)
 _FIELDS = frozenset(("tags", "risk", "keywords", "examples", "pinned", "enabled"))
-_NOT_TAKEN = frozenset(("tool", "source", "tenant"))  # of a record: the import says whose it is and where it is from
+_NOT_TAKEN = frozenset(
+    ("tool", "source", "tenant", "binding")
+)  # of a record: the import says whose it is and where it is from
 _TYPES = (None, Kind.FUNCTION, Kind.CUSTOM, "object")  # of an entry; "object" is a schema's
 # What stands beside name and description in some formats and holds no parameters: MCP's, Anthropic's, OpenAI's.
 _BESIDE = frozenset((
@@ -24,45 +36,78 @@ _BESIDE = frozenset((
 ))  # fmt: skip
 
 
-def read(document: object, spec: SourceSpec, work: Work) -> list[Found]:
+def read(document: object, spec: SourceSpec, work: Work) -> list[Found | Refused]:
     """Give the tools of a document: a list, `{"tools": [...]}`, or a single one.
 
-    Raises:
-        SourceRefused: An entry has no shape that is known, or a record a field that would be lost.
+    An entry that has no shape that is known is refused, and so is a record with a field that would be lost.
     """
     listed = document["tools"] if isinstance(document, dict) and isinstance(document.get("tools"), list) else document
     entries = listed if isinstance(listed, list) else [listed]
-    found = [_found(entry, number, spec, work) for number, entry in enumerate(entries, start=1)]
-    return [one for one in found if not spec.tags or not set(spec.tags).isdisjoint(one.tags)]
+    found = [_found_or_refused(entry, number, spec, work) for number, entry in enumerate(entries, start=1)]
+    return [
+        one for one in found if isinstance(one, Refused) or not spec.tags or not set(spec.tags).isdisjoint(one.tags)
+    ]
 
 
-def _found(entry: object, number: int, spec: SourceSpec, work: Work) -> Found:
+def _found_or_refused(entry: object, number: int, spec: SourceSpec, work: Work) -> Found | Refused:
     work.step()
+    try:
+        return _found(entry, spec)
+    except UnusableTool as error:
+        name = words(mapping(mapping(entry).get("tool", entry)).get("name"))[:80]
+        return Refused(f"entry {number}" + (f" ({name})" if name else ""), str(error))
+
+
+def _found(entry: object, spec: SourceSpec) -> Found:
     whole = mapping(entry)
     record = whole if "tool" in whole else {}
     inner = mapping(record.get("tool", whole))
     name, tool = _tool(inner)
-    if not name:
-        raise SourceRefused(
-            f"Entry {number} is no tool that is known: it has the keys {', '.join(map(str, inner))[:200]}"
-        )
-    _check(record, number, spec)
+    if not name.strip():
+        raise UnusableTool("it has no name, or an empty one" if tool else _why_none(entry, inner))
+    _check(record, spec)
     listed = record.get("tags")
     tags = tuple(filter(words, listed)) if isinstance(listed, list) else ()
     kept = _FIELDS if spec.risk is None else _FIELDS - {"risk"}
     extra = {key: record[key] for key in record.keys() & kept}  # looked at where every record is
-    return Found(name, name, tool, digest_of(entry), tags, spec.risk or Risk.READ, extra)
+    title = words(inner.get("title"))[:_MOST_TITLE] if inner.get("name") == name else ""
+    return Found(
+        name,
+        name,
+        _findable(tool, title, name),
+        digest_of(entry),
+        tags,
+        spec.risk or Risk.READ,
+        keywords([name]) | extra,
+        {"kind": "tools", "tool": name} | ({"title": title} if title else {}),
+    )
 
 
-def _check(record: JSON, number: int, spec: SourceSpec) -> None:
+def _why_none(entry: object, inner: JSON) -> str:
+    if not isinstance(entry, dict):
+        return "it is not an object"
+    if not inner:
+        return "its tool is not an object, or an empty one"
+    return f"it is no tool that is known: it has the keys {', '.join(map(str, inner))[:200]}"
+
+
+def _findable(tool: JSON, title: str, name: str) -> JSON:
+    """Give a tool with its title and its own name in its description, where they would be lost."""
+    kind = tool["type"]
+    description = tool[kind].get("description")
+    if not (title or is_lost(name)) or not isinstance(description, str | None):
+        return tool
+    text = described(description or "", title, name)
+    return tool | {kind: tool[kind] | ({"description": text} if text else {})}
+
+
+def _check(record: JSON, spec: SourceSpec) -> None:
     """Refuse a record of which something would be lost: a tool could become everyone's, or be offered."""
     if unknown := [key for key in record if key not in _FIELDS | _NOT_TAKEN]:
-        raise SourceRefused(f"Entry {number}: a record has no field {str(unknown[0])[:80]!r}")
+        raise UnusableTool(f"a record has no field {str(unknown[0])[:80]!r}")
     if record.get("tenant") not in (None, "", spec.tenant):
         whose = f"those of the tenant {spec.tenant!r}" if spec.tenant else "everyone's"
-        raise SourceRefused(
-            f"Entry {number}: its tenant is {str(record['tenant'])[:80]!r}, and the tools of {spec.name} are {whose}"
-        )
+        raise UnusableTool(f"its tenant is {str(record['tenant'])[:80]!r}, and the tools of {spec.name} are {whose}")
 
 
 def _tool(entry: JSON) -> Tool:

@@ -14,6 +14,7 @@ from app.settings.imports import ImportSettings
 from app.terminal import counted, err, out, printable
 
 _LINES = 20  # names of a kind that are shown
+_NAMED = 3  # in a warning
 
 
 async def listed(sources: Sources, settings: ImportSettings) -> list[dict[str, Any]]:
@@ -72,6 +73,22 @@ def report(done: Report) -> None:
             highlight=False,
         )
     _lines("refused:", [f"{one.original}: {one.reason}" for one in done.refused])
+    _warn(done)
+
+
+def _warn(done: Report) -> None:
+    """Print what should be known of tools: a line for each kind, with the first names."""
+    names: dict[str, list[str]] = {}
+    reasons: dict[str, str] = {}
+    for one in done.warnings:
+        for reason in one.reasons:
+            kind = reason.partition(":")[0]
+            names.setdefault(kind, []).append(one.name)
+            reasons.setdefault(kind, reason)
+    for kind, found in names.items():
+        shown = ", ".join(found[:_NAMED]) + (f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else "")
+        line = printable(f"warning: {shown}: {reasons[kind]}")
+        err.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def table(rows: Sequence[dict[str, Any]]) -> None:

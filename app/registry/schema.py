@@ -141,7 +141,7 @@ sources = Table(
 
 # Where each imported tool is from. `digest` is of the definition that was taken last, as the source wrote it; `base` is
 # the record made of it; `pending` is what the source says now and nobody has approved (JSON), null where that is the
-# same.
+# same. `binding` is what a caller needs to call it at its source (JSON), empty where that is not known.
 provenance = Table(
     "provenance",
     metadata,
@@ -154,4 +154,5 @@ provenance = Table(
     Column("digest", String(64), nullable=False),
     Column("base", Text, nullable=False),
     Column("pending", Text, nullable=True),
+    Column("binding", Text, nullable=False, server_default=""),
 )

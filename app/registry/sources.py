@@ -45,7 +45,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a tool is from. `digest` and `base` are of what was taken last, `pending` is what waits for approval."""
+    """Where a tool is from. `digest` and `base` are of what was taken last, `pending` is what waits for approval.
+
+    `binding` is what a caller needs to call it there, as JSON; empty where nothing is known.
+    """
 
     tool: str
     source: str
@@ -56,6 +59,7 @@ class Provenance:
     digest: str
     base: str
     pending: str | None = None
+    binding: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Pending(msgspec.Struct):
     digest: str
     base: str
     enabled: bool
+    binding: str = ""
 
 
 def pending(known: Known) -> Pending:
@@ -276,7 +281,7 @@ async def _known(connection: AsyncConnection, *conditions: ColumnElement[bool]) 
 
 def _of_row(row: Sequence[Any]) -> Known:
     at = len(rows.TOOL_COLUMNS)
-    tool, source, kind, origin, original, imported_at, digest, base, pending = row[at:]
+    tool, source, kind, origin, original, imported_at, digest, base, pending, binding = row[at:]
     known = Provenance(
         tool,
         source,
@@ -287,6 +292,7 @@ def _of_row(row: Sequence[Any]) -> Known:
         digest,
         base,
         pending,
+        binding,
     )
     return Known(rows.to_tool(row[:at]), known)
 

@@ -17,6 +17,14 @@ class Credentials(StrEnum):
     MANAGED = "managed"
 
 
+class Refusal(StrEnum):
+    """What a provider does not take of a tool's parameters, though it is valid JSON Schema."""
+
+    TOP_LEVEL_COMBINATORS = "top_level_combinators"
+    REFERENCES = "references"
+    FORMATS = "formats"
+
+
 class UpstreamSettings(Section):
     """`upstream`: the provider."""
 
@@ -61,6 +69,13 @@ class UpstreamSettings(Section):
     )
     max_header_bytes: int = Field(
         256 * 2**10, ge=8192, description="Largest headers of an answer; one with larger ones is answered 502."
+    )
+
+    refuses: tuple[Refusal, ...] = Field(
+        (),
+        description="What the provider does not take of tools' parameters: top_level_combinators (anyOf, oneOf, allOf, "
+        "enum, not), references ($ref), formats. Tools of the catalogue are sent without it; what is stored, and the "
+        "client's own tools, stay as they are.",
     )
 
     @model_validator(mode="after")

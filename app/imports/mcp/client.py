@@ -16,17 +16,19 @@ import anyio
 import httpx2
 import structlog
 from mcp import Client, MCPError
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.types import Implementation, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from app import __version__
 from app.errors import GatewayError, SourceRefused
 from app.imports import fetch
-from app.imports.found import Found
+from app.imports.found import Found, Refused
 from app.imports.mcp import tools
+from app.imports.mcp.pages import Pages
 from app.settings.imports import ImportSettings, SourceSpec
 
 _MOST_PAGES = 1_000
@@ -38,14 +40,15 @@ logging.getLogger("mcp").addHandler(logging.NullHandler())
 logging.getLogger("mcp").propagate = False
 
 
-async def read(spec: SourceSpec, settings: ImportSettings) -> tuple[list[Found], float | None]:
+async def read(spec: SourceSpec, settings: ImportSettings) -> tuple[list[Found | Refused], float | None]:
     """Give all tools of a server, and the seconds for which it says that the list is fresh.
 
     Raises:
         SourceRefused: It does not answer, or does not come to an end.
     """
-    async with _connected(spec, settings) as client:
-        return await _listed(client, spec, settings)
+    pages = Pages()
+    async with _connected(spec, settings, pages=pages) as client:
+        return await _listed(client, pages, spec, settings)
 
 
 async def follow(spec: SourceSpec, settings: ImportSettings, changed: Callable[[], Awaitable[None]]) -> bool:
@@ -79,16 +82,20 @@ async def follow(spec: SourceSpec, settings: ImportSettings, changed: Callable[[
             await changed()
 
 
-async def _listed(client: Client, spec: SourceSpec, settings: ImportSettings) -> tuple[list[Found], float | None]:
-    found: list[Found] = []
-    fresh_ms: list[int] = []
+async def _listed(
+    client: Client, pages: Pages, spec: SourceSpec, settings: ImportSettings
+) -> tuple[list[Found | Refused], float | None]:
+    modern = client.protocol_version in MODERN_PROTOCOL_VERSIONS
+    found: list[Found | Refused] = []
+    fresh_ms: list[float] = []
     cursor: str | None = None
     seen: set[str] = set()
     while True:
-        page = await client.list_tools(cursor=cursor)
-        found += [tools.found(tool, spec) for tool in page.tools]
+        await client.list_tools(cursor=cursor)
+        page = pages.page(spec.origin)
+        found += [tools.read(one, len(found) + at, spec, modern=modern) for at, one in enumerate(page.tools, start=1)]
         fresh_ms += [page.ttl_ms] if page.ttl_ms else []
-        cursor = page.next_cursor
+        cursor = page.cursor
         if cursor is None:  # an empty text is a cursor like any other
             return found, min(fresh_ms) / 1_000 if fresh_ms else None
         if cursor in seen:
@@ -101,20 +108,22 @@ async def _listed(client: Client, spec: SourceSpec, settings: ImportSettings) ->
 
 @asynccontextmanager
 async def _connected(
-    spec: SourceSpec, settings: ImportSettings, hear: Any = None, *, waits: bool = False
+    spec: SourceSpec, settings: ImportSettings, hear: Any = None, *, waits: bool = False, pages: Pages | None = None
 ) -> AsyncIterator[Client]:
     refusals: list[str] = []
     try:
         async with AsyncExitStack() as closing:
             transport = await _transport(spec, settings, closing, refusals, waits=waits)
             client = Client(
-                transport,
+                transport if pages is None else pages.watched(transport),
                 read_timeout_seconds=settings.timeout_s,
                 client_info=Implementation(name="toolfunnel", version=__version__),
                 message_handler=hear,
                 cache=None,
             )
             yield await closing.enter_async_context(client)
+    except ValidationError as error:
+        raise SourceRefused(f"{spec.origin}: what it answered is not of the protocol: {_place(error)}") from error
     except (GatewayError, *_OURS, ExceptionGroup) as error:
         if isinstance(error, GatewayError):
             raise
@@ -127,7 +136,7 @@ async def _transport(
     if spec.command:
         program, *arguments = spec.command
         env = {name: value.get_secret_value() for name, value in spec.env.items()}
-        return StdioServerParameters(command=program, args=arguments, env=env)
+        return stdio_client(StdioServerParameters(command=program, args=arguments, env=env))
     fetch.url_of(spec.url)
 
     async def note(answer: httpx2.Response) -> None:
@@ -139,6 +148,12 @@ async def _transport(
     if waits:
         asking.timeout = httpx2.Timeout(settings.timeout_s, read=None)
     return streamable_http_client(spec.url, http_client=asking, max_sse_event_size=settings.max_bytes)
+
+
+def _place(error: ValidationError) -> str:
+    """Say what a validator found, by the name of the field."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}"
 
 
 def _reason(error: BaseException) -> str:

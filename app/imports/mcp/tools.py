@@ -1,41 +1,110 @@
-"""One tool of an MCP server -> what an import takes of it.
+"""One tool of an MCP server, as JSON -> what an import takes of it.
 
-What a server says of itself may raise the risk of a tool and never lower it. Source: MCP 2026-07-28, server/tools.
+It is read leniently: what nobody needs (`outputSchema`, icons, fields that are not known) is not looked at, and what
+makes one tool unusable is told of that tool. What a server says of itself may raise the risk of a tool and never lower
+it. Source: MCP 2026-07-28, server/tools.
 """
 
 from __future__ import annotations
 
-from mcp.types import Tool
+from typing import Any
 
-from app.imports.found import Found, digest_of, function
+from mcp.shared.inbound import find_invalid_x_mcp_header
+
+from app.imports.bounds import MOST_DEPTH, is_deeper, mapping, words
+from app.imports.found import JSON, Found, Refused, UnusableTool, described, digest_of, function, keywords
 from app.settings.imports import SourceSpec
 from router.types import Risk
 
 _RISKS = list(Risk)  # from harmless to dangerous
+_SHOWN = 200  # characters of a name in a reason
+_MOST_TITLE = 200
+# What a digest is of, for a tool and for its hints: what a model or an operator goes by, where it is not null.
+_SAID = ("name", "title", "description", "inputSchema", "execution", "outputSchema", "annotations")
+_HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 
 
-def found(tool: Tool, spec: SourceSpec) -> Found:
+def read(entry: object, number: int, spec: SourceSpec, *, modern: bool) -> Found | Refused:
+    """Return a tool of a list, or why it cannot be taken. `modern`: headers that a call has are the schema's to say."""
+    name = words(mapping(entry).get("name")).strip()
+    original = name[:_SHOWN] or f"tool {number}"
+    try:
+        return _found(entry, spec, modern=modern)
+    except UnusableTool as error:
+        return Refused(original, str(error))
+
+
+def _found(entry: object, spec: SourceSpec, *, modern: bool) -> Found:
     """Take over a tool. Its digest is of all that a model or an operator goes by, and of where the server is."""
-    said = tool.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"meta", "icons"})
-    schema = dict(tool.input_schema)
-    if schema.get("type") == "object":
-        schema.setdefault("properties", {})  # some providers refuse an object without it
-    description = tool.description or tool.title or (tool.annotations.title if tool.annotations else "") or ""
+    if not isinstance(entry, dict):
+        raise UnusableTool("it is not an object")
+    if is_deeper(entry, MOST_DEPTH):
+        raise UnusableTool(f"it is nested more than {MOST_DEPTH} levels deep")
+    name = _name(entry)
+    schema = _schema(entry)
+    if modern and (reason := find_invalid_x_mcp_header(schema)) is not None:
+        raise UnusableTool(f"a header that its calls would have cannot be sent: {reason}")
+    hints = mapping(entry.get("annotations"))
+    said = {key: entry[key] for key in _SAID if entry.get(key) is not None}
+    if "annotations" in said and hints:
+        said["annotations"] = {key: hints[key] for key in _HINTS if hints.get(key) is not None}
+    title = (words(entry.get("title")) or words(hints.get("title")))[:_MOST_TITLE]
+    description = described(words(entry.get("description")), title, name)
+    binding: JSON = {"kind": "mcp", "server": spec.origin, "tool": name} | ({"title": title} if title else {})
     return Found(
-        tool.name, tool.name, function(description, schema), digest_of(said, spec.origin), (), risk(tool, spec)
+        name,
+        name,
+        function(description, schema),
+        digest_of(said, spec.origin),
+        (),
+        risk(hints, spec),
+        keywords([name]) or None,
+        binding,
+        notes=_notes(entry),
     )
 
 
-def risk(tool: Tool, spec: SourceSpec) -> Risk:
+def _name(entry: JSON) -> str:
+    name = entry.get("name")
+    if name is None:
+        raise UnusableTool("it has no name")
+    if not isinstance(name, str):
+        raise UnusableTool("its name is not a text")
+    if not name.strip():
+        raise UnusableTool("its name is empty")
+    return name
+
+
+def _schema(entry: JSON) -> JSON:
+    """Give the schema of the arguments, as an object that every provider takes for one."""
+    schema: Any = entry.get("inputSchema")
+    if schema is None:
+        raise UnusableTool("it has no inputSchema, so that nobody can tell what it takes")
+    if not isinstance(schema, dict):
+        raise UnusableTool("its inputSchema is not an object")
+    kind = schema.get("type", "object")
+    if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+        raise UnusableTool(f"its inputSchema is of type {str(kind)[:_SHOWN]}, and arguments are an object")
+    # Some providers refuse an object without properties, and one whose type is a list.
+    return schema | {"type": "object"} | ({} if "properties" in schema else {"properties": {}})
+
+
+def _notes(entry: JSON) -> tuple[str, ...]:
+    """Tell what has not the form that it should have, and was left out."""
+    forms = {"description": str, "title": str, "annotations": dict}
+    wrong = [key for key, form in forms.items() if entry.get(key) is not None and not isinstance(entry[key], form)]
+    return tuple(f"its {key} has another form than it should have, and is not looked at" for key in wrong)
+
+
+def risk(hints: JSON, spec: SourceSpec) -> Risk:
     """Give the risk of the source, `write` unless it is configured, raised by what the server says of the tool.
 
     That a hint is not there says nothing, though the protocol takes it for destructive: else no tool of a server
-    without hints could ever be offered.
+    without hints could ever be offered. What is neither true nor false of `destructiveHint` counts as true.
     """
     least = spec.risk or Risk.WRITE
-    said = tool.annotations
-    if said is None or said.read_only_hint:
+    if hints.get("readOnlyHint") is True:
         return least
-    if said.destructive_hint:
+    if hints.get("destructiveHint") not in (None, False):
         return Risk.DANGEROUS
-    return max(least, Risk.WRITE, key=_RISKS.index) if said.read_only_hint is False else least
+    return max(least, Risk.WRITE, key=_RISKS.index) if hints.get("readOnlyHint") is False else least

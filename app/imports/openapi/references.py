@@ -1,13 +1,14 @@
-"""`$ref` within one document. What leads out of it, nowhere, or in a circle counts as nothing."""
+"""`$ref` within one document. What leads out of it, nowhere, or in a circle counts as nothing, and is noted."""
 
 from __future__ import annotations
 
 from urllib.parse import unquote
 
 from app.imports.bounds import Work, mapping
-from app.imports.found import JSON
+from app.imports.found import JSON, UnusableTool
 
 _MOST_STEPS = 20
+_SHOWN = 200  # characters of a reference in a reason
 
 
 class Document:
@@ -16,6 +17,24 @@ class Document:
     def __init__(self, whole: JSON, work: Work) -> None:
         self.whole = whole
         self.work = work
+        self.missing: dict[str, None] = {}  # references that led nowhere, in their order; who reads them empties it
+
+    def found(self, value: object, what: str) -> JSON:
+        """Return what a value is or refers to.
+
+        Raises:
+            UnusableTool: It is no object, or refers to nothing in this document.
+        """
+        if not isinstance(value, dict):
+            raise UnusableTool(f"{what} is not an object")
+        missing, self.missing = self.missing, {}
+        found, path = self.resolved(value)
+        nowhere, self.missing = self.missing, missing
+        if nowhere:
+            raise UnusableTool(f"{what} refers to {next(iter(nowhere))}, which is not in the document")
+        if path and not found:
+            raise UnusableTool(f"{what} refers to {path[0][:_SHOWN]}, which is nothing or refers to itself")
+        return found
 
     def resolved(self, value: object) -> tuple[JSON, tuple[str, ...]]:
         """Follow `$ref` until it is none; give what is there, and the references that led to it.
@@ -34,7 +53,10 @@ class Document:
             self.work.step(len(found))
             self.work.text(len(reference))
             beside.append({key: inner for key, inner in found.items() if key != "$ref"})
-            found = mapping(_at(self.whole, reference))
+            there = _at(self.whole, reference)
+            if there is None:
+                self.missing[reference[:_SHOWN]] = None
+            found = mapping(there)
         for extra in filter(None, reversed(beside)):
             self.work.step(len(found))
             found = found | extra

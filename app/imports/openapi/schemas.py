@@ -18,6 +18,7 @@ _MOST_SCHEMAS = 300  # in what is written out for one body or parameter
 _MOST_BYTES = 16_384  # of it: some 4,000 tokens
 _DEPTHS = (8, 5, 3, 2, 1)  # levels that are tried until it is short enough
 _MOST_CHARACTERS = 500  # of a description within a schema
+_MOST_BARE = 80  # of one where there are very many
 _MOST_VALUES = 100  # of an enum
 _STEPS = 8  # that writing a schema costs, beside what stands in it
 
@@ -51,6 +52,28 @@ class Schemas:
             if size <= _MOST_BYTES:
                 return whole
         return _open(self._document.resolved(schema)[0], self._work)
+
+    def properties(self, flat: JSON) -> tuple[dict[str, JSON], frozenset[str]]:
+        """Return the properties of a schema of `flat`, written out, and which of them have to be there.
+
+        Where all of them together are too long, each is written with less inside; none is left out.
+        """
+        whole = self.written(flat)
+        listed = {str(name): one for name, one in mapping(flat.get("properties")).items() if not _read_only(one)}
+        required = frozenset(_names(flat.get("required"), self._work))
+        written = mapping(whole.get("properties"))
+        if written.keys() == listed.keys():
+            return written, required
+        for depth in (2, 1, 0):
+            try:
+                written = {name: _Writer(self._document).write(one, depth, ()) for name, one in listed.items()}
+            except _TooLong:
+                continue
+            size = len(json.dumps(written))
+            self._work.text(size)
+            if size <= _MOST_BYTES:
+                return written, required
+        return {name: _bare(self._document.resolved(one)[0], self._work) for name, one in listed.items()}, required
 
     def flat(self, schema: object) -> JSON:
         """Give a schema as one level: references followed, the parts of `allOf` put together."""
@@ -159,6 +182,15 @@ def _open(found: JSON, work: Work) -> JSON:
         result["properties"] = {}
     if result.get("type") == "array":
         result["items"] = {}
+    return result
+
+
+def _bare(found: JSON, work: Work) -> JSON:
+    """Give a schema without its inside and its long texts."""
+    result = _open(found, work)
+    result.pop("enum", None)
+    if description := words(result.get("description")):
+        result["description"] = shortened(description, _MOST_BARE)
     return result
 
 
