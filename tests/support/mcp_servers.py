@@ -30,9 +30,13 @@ def tool(name: str, description: str = "Does something.", hints: dict[str, bool]
 
 @dataclass
 class McpServer:
-    """What a server says; a test may change it while it runs. `pages` takes the place of `tools`."""
+    """What a server says; a test may change it while it runs. `pages` takes the place of `tools`, and so does `raw`.
+
+    `raw` is the result of `tools/list` as JSON, whatever the protocol says that it should be.
+    """
 
     tools: list[Tool] = field(default_factory=list)
+    raw: dict[str, Any] | None = None
     pages: Pages | None = None
     ttl_ms: int = 0
     only: str = ""
@@ -96,12 +100,17 @@ class _Gate:
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         body = await _body(receive)
-        method = str(json.loads(body).get("method")) if body else scope["method"]
+        asked = json.loads(body) if body else {}
+        method = str(asked.get("method")) if body else scope["method"]
         self._said.headers.append(headers)
         self._said.methods.append(method)
         refusal = self._refusal(headers, method)
         if refusal is not None:
             await refusal(scope, receive, send)
+            return
+        if self._said.raw is not None and method == "tools/list":
+            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": self._said.raw}
+            await JSONResponse(answer)(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

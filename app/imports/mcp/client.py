@@ -122,9 +122,7 @@ async def _connected(
                 cache=None,
             )
             yield await closing.enter_async_context(client)
-    except ValidationError as error:
-        raise SourceRefused(f"{spec.origin}: what it answered is not of the protocol: {_place(error)}") from error
-    except (GatewayError, *_OURS, ExceptionGroup) as error:
+    except (GatewayError, *_OURS, ValidationError, ExceptionGroup) as error:
         if isinstance(error, GatewayError):
             raise
         raise SourceRefused(f"{spec.origin}: {refusals[-1] if refusals else _reason(error)}") from error
@@ -150,14 +148,13 @@ async def _transport(
     return streamable_http_client(spec.url, http_client=asking, max_sse_event_size=settings.max_bytes)
 
 
-def _place(error: ValidationError) -> str:
-    """Say what a validator found, by the name of the field."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}"
-
-
 def _reason(error: BaseException) -> str:
     """Say what is at the bottom of an error."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return (
+            f"what it answered is not of the protocol: {'.'.join(map(str, first['loc']))[:200]}: {first['msg'][:200]}"
+        )
     return str(error)[:500] or type(error).__name__

@@ -61,7 +61,8 @@ class Pages:
         if not isinstance(message, JSONRPCResponse) or "tools" not in message.result:
             return item
         self._last = message.result
-        kept = {key: value for key, value in message.result.items() if key not in ("nextCursor", "ttlMs")}
+        kind = message.result.get("resultType")  # "input_required" is no list, and the SDK's to refuse
+        kept = {"resultType": kind if isinstance(kind, str) else "complete", "cacheScope": "private"}
         stripped = message.model_copy(update={"result": kept | {"tools": [], "ttlMs": 0}})
         return SessionMessage(stripped, item.metadata)
 
