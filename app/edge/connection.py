@@ -16,10 +16,13 @@ from typing import Any, cast
 import httptools
 import structlog
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from app import presence
 from app.edge import head
+from app.edge.closing import HalfClosed
+from app.edge.delimited import CloseDelimited
 from app.edge.outlet import Outlet
 from app.edge.watch import Watch
 from app.errors import (
@@ -133,13 +136,33 @@ class Connection(HttpToolsProtocol):
         problem = head.check(version, self.url, self.headers, limits.max_header_bytes, limits.max_headers)
         if problem is not None:
             raise problem
+        self.expect_100_continue = self.expect_100_continue and version != "1.0"
         super().on_headers_complete()
+        self._prepare(self.cycle, version)
         self._part = _Part.BODY
         self._owed_since = None
         self._began_at = self._came_at
         self._body_bytes = self._empty_bytes = 0
         self._framing = self._body_framing() if self.parser.should_upgrade() else b""
         self.headers = []  # trailers go here, and nowhere: as headers they would come after every check
+
+    def _prepare(self, cycle: RequestResponseCycle, version: str) -> None:
+        """Fit out a request before its task begins to run."""
+        presence.tell(cast("dict[str, Any]", cycle.scope), lambda: cycle.disconnected or self.transport.is_closing())
+        if version == "1.0":
+            answer = CloseDelimited(cycle, self.transport)
+            cycle.send = answer.send  # type: ignore[method-assign, assignment]
+            cycle.transport = cast("asyncio.Transport", answer)
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it
+        """Return whether to keep the connection: the client may have finished sending, and wait for its answer."""
+        cycle = self.cycle
+        if self._over or self._part is not _Part.NONE or cycle is None or cycle.response_started:
+            return False
+        if cycle.scope["http_version"] == "1.0":
+            return False
+        HalfClosed(cycle, self.transport, self.loop)
+        return True
 
     def on_chunk_header(self) -> None:
         """Take note of a chunk's beginning."""

@@ -15,6 +15,8 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-
 # Visible ASCII; a fragment is for browsers and never sent.
 _TARGET = re.compile(rb"/[!\"$-~]*")
 _MAX_TARGET_BYTES = 65_535  # of the parser
+# Of what 64 bits hold. Leading zeros count: HTTP allows any number of them, and some who read them do not.
+_MAX_LENGTH_DIGITS = 19
 _VERSIONS = ("1.0", "1.1")
 _AROUND_A_HEADER = len(b": \r\n")
 
@@ -28,6 +30,8 @@ def check(version: str, target: bytes, headers: Headers, max_bytes: int, max_hea
             hosts.append(value)
         elif name == b"transfer-encoding":
             codings.append(value.strip().lower())
+        elif name == b"content-length" and len(value) > _MAX_LENGTH_DIGITS:
+            return BadRequest(f"The Content-Length has more than the {_MAX_LENGTH_DIGITS} digits that are accepted.")
     if size > max_bytes or len(target) > _MAX_TARGET_BYTES:
         return HeadersTooLarge("The request's headers, or its path, are larger than what is accepted.")
     if len(headers) > max_headers:

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 
 from starlette.types import Message, Scope, Send
 
+from app import presence
 from app.credentials import Headers
 from app.errors import Overloaded
+from app.gateway.inbox import ClientGone
 from app.telemetry import Telemetry, Usage
 from app.telemetry.logs import request_id, sane_id
 from app.telemetry.traces import Trace, Tracing
@@ -51,20 +53,29 @@ class Exchange:
         self.usage = Usage()
         self.begun = self.ended = False
         self._send = send
+        self.is_deserted = presence.told(scope)
         self.id = request_id(scope["headers"])
         self.trace: Trace | None = tracing.begin(route, scope, self.id) if tracing else None
 
     async def __call__(self, message: Message) -> None:
-        """Send a message of the answer."""
+        """Send a message of the answer, and note it once it was taken.
+
+        Raises:
+            ClientGone: Nobody is there any more to whom it could be sent.
+        """
+        if self.is_deserted():
+            raise ClientGone
         if message["type"] == "http.response.start":
             self.begun = True
-            self.usage.status = message["status"]
             self._name(message["headers"])
-        elif body := message.get("body"):
-            if not self.usage.sent_bytes:
-                self.mark("first byte")
-            self.usage.sent_bytes += len(body)
-        await self._send(message)
+            await self._send(message)
+            self.usage.status = message["status"]
+        else:
+            await self._send(message)
+            if body := message.get("body"):
+                if not self.usage.sent_bytes:
+                    self.mark("first byte")
+                self.usage.sent_bytes += len(body)
         self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def mark(self, step: str) -> None:

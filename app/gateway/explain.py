@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 
 from app.errors import UpstreamBusy, UpstreamError, UpstreamInvalid, UpstreamTimeout, UpstreamUnreachable
+from app.gateway.transport import Unwritable
 
 _FAMILIES: tuple[tuple[type[httpx.TransportError], type[UpstreamError], str], ...] = (
     (httpx.PoolTimeout, UpstreamBusy, "Every connection to the provider is in use. Try again in a moment."),
@@ -38,6 +39,8 @@ def explained(error: httpx.TransportError) -> UpstreamError:
     refusals = [cause for cause in _causes(error) if isinstance(cause, ssl.SSLError)]
     if refusals:  # the innermost is OpenSSL's own
         return UpstreamUnreachable(f"No secure connection to the provider: {_refusal(refusals[-1])}.")
+    if isinstance(error, Unwritable):
+        return UpstreamInvalid(f"The provider's answer cannot be passed on: {error}.")
     return next(family(text) for kind, family, text in _FAMILIES if isinstance(error, kind))
 
 

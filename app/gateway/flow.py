@@ -131,6 +131,7 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
             raise (BrokenOff("the caller's key was revoked") if revoked else asyncio.CancelledError) from None
         await _refuse(exchange, inbox, _REVOKED if revoked else _STOPPED)
     except Exception:  # a fault of ours: the server logs it
+        usage.end = "failed"
         if not exchange.begun:
             await _refuse(exchange, inbox, GatewayError("The gateway failed. Its log says more."))
         raise
@@ -177,9 +178,9 @@ async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None
     """Send an own error in the caller's dialect, as long as no answer has begun."""
     entry = answer_for(error)
     usage = exchange.usage
-    if usage.end == "whole":
+    if usage.end in ("whole", "failed"):
         usage.end = "refused"
-    if inbox.gone:
+    if inbox.gone or exchange.is_deserted():
         usage.status, usage.end = _CLIENT_GONE, "client_gone"
         return
     usage.failure = entry.code
@@ -187,8 +188,11 @@ async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None
         raise error
     body = openai_body(str(error), entry)
     headers = [*headers_for(entry), *error.headers, (b"content-length", str(len(body)).encode())]
-    await exchange({"type": "http.response.start", "status": entry.status, "headers": headers})
-    await exchange({"type": "http.response.body", "body": body, "more_body": False})
+    try:
+        await exchange({"type": "http.response.start", "status": entry.status, "headers": headers})
+        await exchange({"type": "http.response.body", "body": body, "more_body": False})
+    except ClientGone:
+        usage.status, usage.end = _CLIENT_GONE, "client_gone"
 
 
 def _announced(headers: Headers) -> int | None:

@@ -18,6 +18,8 @@ from app.telemetry import BrokenOff
 
 # No more than this at a time waits for a client that reads slowly, besides what was read and not yet passed on.
 _PIECE = 65_536
+# They have no body. A length beside it is one that the server would wait for.
+_BODILESS = (204, 304)
 
 
 async def relay(answer: Answer, send: Send, added: Headers) -> None:
@@ -28,6 +30,8 @@ async def relay(answer: Answer, send: Send, added: Headers) -> None:
     """
     headers = [(name.lower(), value) for name, value in answer.headers]
     hop = HOP_BY_HOP | connection_named(headers)
+    if answer.status in _BODILESS:
+        hop |= {b"content-length"}
     headers = [(name, value) for name, value in headers if name not in hop]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers + added})
     try:

@@ -8,24 +8,20 @@ keeps cookies across callers or adds headers; the request target goes out exactl
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from types import TracebackType
 from typing import Protocol, Self, cast
 
 import aiohttp
 import httpx
-from aiohttp import AddrInfoType
-from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
 from app.credentials import Headers
+from app.gateway.connections import Channel, Connector
 from app.telemetry.metrics import Pool
 
 # What aiohttp would add by itself; the caller's own headers decide.
@@ -52,19 +48,6 @@ class Timeouts:
     vanished_s: float
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Takes the connection that was given back last: the others grow old and are closed.
-
-    aiohttp takes the one that has waited longest, which keeps all connections of a burst in use for ever, and is the
-    likeliest to be closed by the provider at this very moment.
-    """
-
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        if (kept := self._conns.get(key)) is not None:
-            kept.rotate(1)
-        return await super()._get(key, traces)
-
-
 class _Response(aiohttp.ClientResponse):
     """An answer that knows how its connection ended.
 
@@ -72,16 +55,21 @@ class _Response(aiohttp.ClientResponse):
     """
 
     lost: asyncio.Future[None] | None = None
+    problem = ""  # why it cannot be passed on
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
         """Watch the connection from before the answer's first byte."""
-        self.lost = connection.protocol.closed if connection.protocol is not None else None
+        channel = connection.protocol
+        self.lost = channel.closed if channel is not None else None
         if self.lost is not None:
             self.lost.add_done_callback(_seen)
         transport = connection.transport
         if transport is not None and hasattr(transport, "max_size"):  # asyncio's, without TLS
             transport.max_size = _READ_BYTES
-        return await super().start(connection)
+        await super().start(connection)
+        if isinstance(channel, Channel):
+            self.problem = channel.problem
+        return self
 
     def limit_silence(self, seconds: float | None) -> None:
         """From now on, take an answer without a byte for so long as broken; not while nobody reads it."""
@@ -98,6 +86,10 @@ class _Response(aiohttp.ClientResponse):
         """
         if self.lost is not None and self.lost.done() and not self.lost.cancelled() and self.lost.exception():
             raise httpx.ReadError("the connection was reset")
+
+
+class Unwritable(httpx.RemoteProtocolError):
+    """An answer whose head cannot be passed on. Its text says why, and holds nothing of the answer but its status."""
 
 
 class Body(Protocol):
@@ -134,9 +126,7 @@ class Transport:
         self._max_header_bytes = max_header_bytes
         self._places = asyncio.Semaphore(max_connections)
         self._waiting = 0
-        self._connector = _Connector(
-            limit=0, keepalive_timeout=30.0, socket_factory=partial(_socket, timeouts.vanished_s)
-        )
+        self._connector = Connector(timeouts.vanished_s)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -166,11 +156,17 @@ class Transport:
             self._places.release()
             raise
         answer = Answer(response.status, list(response.raw_headers), _Body(response, self._places))
-        if sum(len(name) + len(value) for name, value in answer.headers) > self._max_header_bytes:
+        if problem := self._problem(response, answer):
             await answer.body.aclose()
-            raise httpx.RemoteProtocolError("the headers are too large")
+            raise problem
         response.limit_silence(self._timeouts.idle_s)
         return answer
+
+    def _problem(self, response: _Response, answer: Answer) -> httpx.RemoteProtocolError | None:
+        """Return why an answer's head cannot be passed on, None where it can."""
+        if sum(len(name) + len(value) for name, value in answer.headers) > self._max_header_bytes:
+            return httpx.RemoteProtocolError("the headers are too large")
+        return Unwritable(response.problem) if response.problem else None
 
     async def _take_place(self) -> None:
         """Wait for one of the connections that may be in use at once.
@@ -293,25 +289,6 @@ class _Body:
         if self._places is not None:
             self._places.release()
             self._places = None
-
-
-def _socket(vanished_s: float, address: AddrInfoType) -> socket.socket:
-    """Make a socket that notices when the other side's machine is gone: by itself it asks after two hours."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    probe_s = max(1, round(vanished_s / 4))
-    options = {
-        "TCP_KEEPIDLE": probe_s,
-        "TCP_KEEPINTVL": probe_s,
-        "TCP_KEEPCNT": 3,
-        "TCP_USER_TIMEOUT": round(vanished_s * 1e3),
-    }
-    for name, value in options.items():
-        if (option := getattr(socket, name, None)) is not None:  # each system has some of them
-            made.setsockopt(socket.IPPROTO_TCP, option, value)
-    return made
 
 
 def _seen(lost: asyncio.Future[None]) -> None:

@@ -40,7 +40,8 @@ class Usage:
 
     `outcome`: routed, untouched, off, unreadable, timeout or failed; refused when it did not get as far as routing;
     what is not a chat request stays at refused. `failure`: '' or the code of an own error.
-    `end`: whole, refused (by the gateway), client_gone, broken_off (the provider's answer) or cut_off (at shutdown).
+    `end`: whole, refused (by the gateway), client_gone, broken_off (the provider's answer), cut_off (at shutdown) or
+    failed (a fault of ours in mid-answer).
     `origins`: for each tool sent its place in the client's list, None for one of the catalogue.
     `caller`: the id of the key that was shown.
     """

@@ -89,8 +89,16 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("way", ["close", "reset", "shutdown"])
+@pytest.mark.parametrize(
+    ("moment", "way"),
+    # Who only finishes sending before its answer waits for it: B25.
+    [
+        (moment, way)
+        for moment in MOMENTS
+        for way in ("close", "reset", "shutdown")
+        if "in mid" in moment or way != "shutdown"
+    ],
+)
 def test_b01_b02_whoever_leaves_ends_the_call(
     bare_gateway: GatewayProcess, upstream: Upstream, moment: str, way: str
 ) -> None:

@@ -64,6 +64,12 @@ class RawClient:
         with suppress(BrokenPipeError, ConnectionResetError):
             self._socket.sendall(data)
 
+    def send_last(self, data: bytes) -> None:
+        """Send bytes and close the sending side, so that both arrive at once."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.send(data)
+        self.shutdown()
+
     def receive_until(self, marker: bytes) -> bytes:
         """Read until a marker has come; give all that came.
 
