@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,8 +12,9 @@ from starlette.routing import BaseRoute, Mount
 from app.main import create_app
 from app.settings import Settings
 from tests.admin.asking import CALLER, KEY, refused
+from tests.cli.command import Place
 from tests.support import tools
-from tests.support.gateway import GatewayProcess, environment, free_port
+from tests.support.gateway import GatewayProcess, free_port
 from tests.support.upstream import Upstream
 
 # Every path that answers without the admin key. Whoever adds one adds it here, and says why.
@@ -173,9 +172,7 @@ def test_without_a_key_a_proxys_clients_are_refused(open_gateway: GatewayProcess
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_a_public_address_without_a_key_is_refused_at_the_start(tmp_path: Path, host: str) -> None:
     """The server does not start, says which key to set, and shows no traceback."""
-    command = [str(Path(sys.executable).with_name("toolfunnel")), "serve"]
-    values = environment({"SERVER__HOST": host, "SERVER__PORT": str(free_port())})
-    done = subprocess.run(command, cwd=tmp_path, env=values, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 2
-    assert "admin.key must be set (for example TOOLFUNNEL_ADMIN__KEY)" in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr + done.stdout
+    done = Place(tmp_path, {"SERVER__HOST": host, "SERVER__PORT": str(free_port())}).run("serve")
+    assert done.code == 2
+    assert "admin.key must be set (for example TOOLFUNNEL_ADMIN__KEY)" in " ".join(done.err.split())
+    assert "Traceback" not in done.err + done.out

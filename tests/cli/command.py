@@ -10,18 +10,19 @@ import re
 import sqlite3
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
+from tests.support import processes
 from tests.support.gateway import environment
+from tests.support.processes import COMMAND, Process
 
-COMMAND = str(Path(sys.executable).with_name("toolfunnel"))
 TRACEBACK = "Traceback (most recent call last)"
 _LIMIT_S = 60.0
 _STEP_S = 0.05
@@ -56,16 +57,14 @@ class Place:
 
     def run(self, *arguments: str, variables: dict[str, str] | None = None, limit_s: float = _LIMIT_S) -> Done:
         """Run a command to its end."""
-        done = subprocess.run(
-            [COMMAND, *arguments],
-            cwd=self.path,
-            env=environment(self.settings) | (variables or {}),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=limit_s,
-            check=False,
-        )
-        result = Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        env = environment(self.settings) | (variables or {})
+        with TemporaryFile() as out, TemporaryFile() as err:
+            process = processes.start(arguments, cwd=self.path, env=env, stdout=out.fileno(), stderr=err.fileno())
+            try:
+                code = process.wait(limit_s)
+            finally:
+                process.kill()
+            result = Done(code, _content(out), _content(err))
         assert TRACEBACK not in result.err, result.err
         return result
 
@@ -83,17 +82,11 @@ class Place:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str) -> Process:
         """Start a command; what it writes goes to the files `out` and `err`."""
+        env = environment(self.settings)
         with (self.path / "out").open("wb") as out, (self.path / "err").open("wb") as err:
-            return subprocess.Popen(
-                [COMMAND, *arguments],
-                cwd=self.path,
-                env=environment(self.settings),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-            )
+            return processes.start(arguments, cwd=self.path, env=env, stdout=out.fileno(), stderr=err.fileno())
 
     def written(self, stream: str = "err") -> str:
         """Give what the command that was started has written so far."""
@@ -148,6 +141,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> float:
 def catalogue(tools: Sequence[object]) -> str:
     """Write a catalogue file."""
     return json.dumps(tools, ensure_ascii=False)
+
+
+def _content(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def _read_all(descriptor: int) -> bytes:

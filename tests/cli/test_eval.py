@@ -165,13 +165,13 @@ def test_eval_of_what_cannot_be_used_exits_1(weather: Place, arguments: list[str
 def test_eval_stopped_by_ctrl_c_writes_nothing(weather: Place) -> None:
     """No figures, no page, no traceback; the exit code says that it was stopped."""
     write(weather.path / "long", WEATHER, [question(n, f"What is {n} krone in euros?") for n in range(200_000)])
-    with weather.start("eval", "long", "--report", "page.html", "--json") as process:
-        try:
-            wait_until(lambda: "indexing tools" in weather.written())  # shown when it is over: it is asking now
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 130
-        finally:
-            process.kill()
+    process = weather.start("eval", "long", "--report", "page.html", "--json")
+    try:
+        wait_until(lambda: "indexing tools" in weather.written())  # shown when it is over: it is asking now
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
     assert (weather.written("out"), (weather.path / "page.html").exists()) == ("", False)
     assert "Stopped. Nothing was written." in weather.written()
     assert TRACEBACK not in weather.written()

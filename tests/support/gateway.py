@@ -6,7 +6,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ from typing import Any, Self
 
 import httpx
 
+from tests.support import processes
+from tests.support.processes import PREFIX, Process
 from tests.support.tools import encoded
 
-PREFIX = "TOOLFUNNEL_"
 _START_S = 60.0
 _STOP_S = 10.0
 _STEP_S = 0.02
@@ -40,19 +40,25 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 class GatewayProcess:
     """A running server. `stop()` it."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     port: int
     directory: Path
     admin_key: str = ""
 
     @classmethod
     def start(
-        cls, directory: Path, settings: Mapping[str, str] | None = None, *, workers: int = 1, **variables: str
+        cls,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        workers: int = 1,
+        new_interpreter: bool = False,
+        **variables: str,
     ) -> Self:
         """Start a server in an empty directory and wait until it is ready.
 
         Without other settings its registry is a new SQLite file in that directory, its port a free one. `variables`:
-        further ones of its environment.
+        further ones of its environment. `new_interpreter`: what is measured must not be shared with other processes.
 
         Raises:
             AssertionError: It ended, or was not ready in time; the text holds its log.
@@ -66,13 +72,13 @@ class GatewayProcess:
         }
         directory.mkdir(parents=True, exist_ok=True)
         with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*_command(), "--workers", str(workers)],
+            process = processes.start(
+                ["serve", *(("--workers", str(workers)) if workers > 1 else ())],
                 cwd=directory,
                 env=environment(values) | variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log.fileno(),
+                stderr=log.fileno(),
+                new_interpreter=new_interpreter,
             )
         running = cls(process, port, directory, values.get("ADMIN__KEY", ""))
         try:
@@ -161,8 +167,3 @@ class GatewayProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(_STOP_S)
-
-
-def _command() -> list[str]:
-    """Give the installed command of the interpreter that runs the tests."""
-    return [str(Path(sys.executable).with_name("toolfunnel")), "serve"]

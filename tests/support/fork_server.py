@@ -1,0 +1,108 @@
+"""A process that has imported the gateway and loaded its encoder, and forks whenever a test starts the command.
+
+What runs then is the real command in a process of its own: its own arguments, environment, directory, streams, signals
+and end. Only the two seconds that importing and loading take are spent once. Whatever of the surroundings Python reads
+before the command begins (the locale, PYTHONPATH, whether it has a terminal) is that of this process:
+`tests.support.processes` starts a new interpreter where those differ.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+_MESSAGE_BYTES = 1 << 20
+_DESCRIPTORS = 4  # standard input, output, error, and where to write how it ended
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command to run."""
+
+    arguments: list[str]
+    directory: str
+    environment: dict[str, str]
+    streams: list[int]
+
+    def prepare(self) -> None:
+        """Make this process look like one that was just started for it."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, descriptor in enumerate(self.streams):
+            os.dup2(descriptor, number)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        os.chdir(self.directory)
+        os.environ.clear()
+        os.environ.update(self.environment)
+        sys.argv = self.arguments
+
+
+class Forks:
+    """Takes jobs from a socket, forks for each, and tells how each ended."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._waiting = selectors.DefaultSelector()
+        self._waiting.register(control, selectors.EVENT_READ, self._take)
+
+    def next(self) -> Job:
+        """Return the job of a child, in the child. Never returns in the parent, which ends with its tests."""
+        while True:
+            for key, _ in self._waiting.select():
+                act: Callable[[], Job | None] = key.data
+                if (job := act()) is not None:
+                    return job
+
+    def _take(self) -> Job | None:
+        message, descriptors, _, _ = socket.recv_fds(self._control, _MESSAGE_BYTES, _DESCRIPTORS)
+        if not message:
+            os._exit(0)
+        *streams, result = descriptors
+        pid = os.fork()
+        if pid == 0:
+            return Job(streams=streams, **json.loads(message))
+        for descriptor in streams:
+            os.close(descriptor)
+        os.write(result, b"%d\n" % pid)
+        ended = os.pidfd_open(pid)
+        self._waiting.register(ended, selectors.EVENT_READ, functools.partial(self._tell, pid, ended, result))
+        return None
+
+    def _tell(self, pid: int, ended: int, result: int) -> None:
+        self._waiting.unregister(ended)
+        os.close(ended)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        os.write(result, b"%d\n" % code)
+        os.close(result)
+
+
+def load() -> Callable[[], Any]:
+    """Import what a server needs and load the encoder; return what the command runs."""
+    from app import cli, main  # noqa: F401, PLC0415 - this takes a second: not at each import of this module
+    from router.embed import use  # noqa: PLC0415
+
+    use.USE = functools.cache(use.USE)  # type: ignore[misc]  # it only reads: all children share one
+    use.EmbeddedEncoder()
+    gc.collect()
+    gc.freeze()
+    return cli.main
+
+
+def main() -> NoReturn:
+    """Serve the socket whose number is the argument; in each child, run the command."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests and for what they started
+    command = load()
+    Forks(socket.socket(fileno=int(sys.argv[1]))).next().prepare()
+    sys.exit(command())
+
+
+if __name__ == "__main__":
+    main()
