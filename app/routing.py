@@ -9,33 +9,43 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
 from app.errors import BadRequest
 from app.lists import Lists
 from app.settings import Settings
-from app.wire import chat
+from app.wire import chat, coding
 from app.wire.acceptable import acceptable
+from app.workers import Task, Workers
 from router.catalog import Catalog, Pool
+from router.deadline import Check, never, until
+from router.errors import OutOfTime
 from router.permit import ANYONE
 from router.pipeline import Router
 from router.types import Budget, Grants, RouteRequest, Selection, Source, Tool
 
 _log = structlog.get_logger()
 _EXPLAIN_S = 5.0
-_THREADS = 8  # most of them wait for vectors
+_THREADS = 12  # most of them wait for vectors
+_THREADS_ASIDE = 2  # for operators
 # When many requests come at once, each waits for its turn: as many budgets at most. Late tools are better than none.
 _BUDGETS_TO_WAIT = 10
 # A body that is so large that reading it takes longer than routing has taken longer still to arrive.
 _BYTES_A_SECOND = 100e6
-# What needs no search takes less time than a thread: up to this size it is done where it stands, in half a millisecond.
+# What needs no search takes less time than a thread. It is done on the event loop as long as it is small, in bytes and
+# in elements beside a tool list that is known: half a millisecond as a rule, 20 ms for the worst of this size.
 _AT_ONCE_BYTES = 512 * 2**10
+_AT_ONCE_ELEMENTS = 4_000
+_SHORT_TOOLS = 2_000  # of a known list; more are long work
+# A tool list is read to its end although nobody waits for it any more, as the next request finds it read: for so long.
+_READ_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +75,15 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    """A request that was read; `own` is its tool list where that is known."""
+
     request: chat.ChatRequest
     parsed: tuple[float, float]
+    own: Catalog | None = None
+
+
+_Step = Callable[[bytes | _Read, Catalog, Options, str], Routed | _Read | bytes]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +103,8 @@ class Routing:
         self.router = router
         self._settings = settings
         self._lists = Lists()
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="route")
-        self._free = asyncio.Semaphore(_THREADS)
+        self._workers = Workers(_THREADS, "route")
+        self._aside = ThreadPoolExecutor(_THREADS_ASIDE, thread_name_prefix="aside")
 
     def under(self, settings: Settings) -> Routing:
         """Give the same under other settings; what is remembered and the threads are shared."""
@@ -97,11 +114,14 @@ class Routing:
 
     def close(self) -> None:
         """End the worker threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._workers.close()
+        self._aside.shutdown(wait=False, cancel_futures=True)
         self.router.close()
 
-    async def route(self, body: bytes, catalog: Catalog, options: Options, owner: str) -> Routed:
-        """Give the body to send.
+    async def route(
+        self, body: bytes, catalog: Catalog, options: Options, owner: str, share: str | None = None
+    ) -> Routed:
+        """Give the body to send. `share` says whose work it is where threads are scarce, the owner's as a rule.
 
         Raises:
             BadRequest: Duplicate keys hide the tool list or what decides about it.
@@ -109,31 +129,51 @@ class Routing:
         started = time.perf_counter()
         what: bytes | _Read = body
         if len(body) <= _AT_ONCE_BYTES:
-            decided = self._decide(body, catalog, options, owner, search=False)
+            decided = self._decided(body, self._known, catalog, options, owner)
             if isinstance(decided, Routed):
                 return replace(decided, route_ms=_ms_since(started))
             what = decided
-        budget_s = self._settings.select.budget_ms / 1e3
+        task = Task(owner if share is None else share, long=_is_long(what))
+        steps = self._decided, what, self._searched, catalog, options, owner
         try:
-            async with asyncio.timeout(_BUDGETS_TO_WAIT * budget_s):
-                await self._free.acquire()
+            job = await self._workers.begin(task, self._wait_s, *steps)
         except TimeoutError:
             return _unrouted(body, started)
-        decide = partial(copy_context().run, self._decide, what, catalog, options, owner)  # lines name the request
-        job = asyncio.get_running_loop().run_in_executor(self._threads, decide)
-        job.add_done_callback(self._done)
-        done, _ = await asyncio.wait({job}, timeout=2 * budget_s + len(body) / _BYTES_A_SECOND)
-        if not done:
+        done, _ = await asyncio.wait({job}, timeout=self._answer_s(body))
+        routed = job.result() if done else None
+        if not isinstance(routed, Routed) or routed.outcome == "timeout":
             return _unrouted(body, started)
-        routed = job.result()
-        assert isinstance(routed, Routed)  # noqa: S101 - it searched
         return replace(routed, route_ms=_ms_since(started))
 
-    def _done(self, job: asyncio.Future[Routed | _Read]) -> None:
-        """Let the next request in; and take note of a late result, so that nobody complains it was never seen."""
-        self._free.release()
-        if not job.cancelled():
-            job.exception()
+    @property
+    def _budget_s(self) -> float:
+        return self._settings.select.budget_ms / 1e3
+
+    @property
+    def _wait_s(self) -> float:
+        return _BUDGETS_TO_WAIT * self._budget_s
+
+    def _answer_s(self, body: bytes) -> float:
+        """Return how long an answer is waited for, from when a thread has begun with it."""
+        return 2 * self._budget_s + len(body) / _BYTES_A_SECOND
+
+    async def unpack(self, body: bytes, applied: Sequence[str], most: int, owner: str) -> bytes:
+        """Undo the content codings of a body, in a thread that counts as its owner's.
+
+        Raises:
+            Unpackable: See `coding.unpack`.
+            TooLarge: See `coding.unpack`.
+            TimeoutError: There was no thread for it in time.
+        """
+        task = Task(owner, long=True)
+        return await asyncio.shield(
+            await self._workers.begin(task, self._wait_s, coding.unpack, body, applied, most)
+        )  # it would give back its place when it is cancelled, and go on
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do an operator's work in a thread that no request waits for, and nothing else."""
+        run = partial(copy_context().run, work)
+        return await asyncio.get_running_loop().run_in_executor(self._aside, run)
 
     async def explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         """Decide about a body without sending it, with every channel, however long that takes.
@@ -141,46 +181,63 @@ class Routing:
         Raises:
             BadRequest: The body is not a chat request.
         """
-        return await asyncio.to_thread(self._explain, body, catalog, options)  # requests keep their threads
+        return await self.aside(partial(self._explain, body, catalog, options))
 
-    def _decide(
-        self, what: bytes | _Read, catalog: Catalog, options: Options, owner: str, *, search: bool = True
-    ) -> Routed | _Read:
-        """Route a body; without `search` only read it where that, or reading a new list, would be needed."""
+    def _decided(
+        self, what: bytes | _Read, step: _Step, catalog: Catalog, options: Options, owner: str
+    ) -> Routed | _Read | bytes:
+        """Route a body by a step; what that cannot do comes back, as far as it was read."""
         body = what if isinstance(what, bytes) else what.request.body
         try:
-            read = self._read(what) if isinstance(what, bytes) else what
-            return self._routed(read, catalog, options, owner, search=search) or read
+            return step(what, catalog, options, owner)
         except chat.AmbiguousBody as error:
             raise BadRequest(str(error)) from error
         except chat.Unreadable as error:
             _log.debug("not routed", reason=str(error)[:200])
             return Routed(body, "unreadable")
+        except OutOfTime:
+            return Routed(body, "timeout")
         except Exception:  # noqa: BLE001 - a fault of routing must never fail the caller's request
             _log.exception("routing failed; the request went out as it came")
             return Routed(body, "failed")
 
-    def _read(self, body: bytes) -> _Read:
-        began = time.perf_counter()
-        return _Read(self._lists.parse(body), (began, time.perf_counter()))
-
-    def _routed(self, read: _Read, catalog: Catalog, options: Options, owner: str, *, search: bool) -> Routed | None:
-        request, parsed = read.request, read.parsed
-        body, deadline = request.body, time.perf_counter() + self._settings.select.budget_ms / 1e3
-        own = self._lists.read(request) if search else self._lists.known(request)
+    def _known(self, body: bytes | _Read, catalog: Catalog, options: Options, owner: str) -> Routed | _Read | bytes:
+        """Route what is small, needs no search and has no new list: the event loop waits for this."""
+        assert isinstance(body, bytes)  # noqa: S101 - nothing was read yet
+        try:
+            read = self._read(body, _AT_ONCE_ELEMENTS)
+        except chat.TooLong:
+            return body
+        request = read.request
+        own = self._lists.known(request)
         if own is None:
-            return None
+            return read
+        read = replace(read, own=own)
         if not request.routable:
-            return Routed(body, "untouched", parsed=parsed)
+            return Routed(body, "untouched", parsed=read.parsed)
+        selection = self.router.known(catalog, own, self._request(request, options, owner))
+        return read if selection is None else self._spliced(read, own, selection)
+
+    def _searched(self, what: bytes | _Read, catalog: Catalog, options: Options, owner: str) -> Routed:
+        began = time.perf_counter()
+        by = until(began + _READ_S)
+        read = self._read(what, chat.MAX_ELEMENTS, by) if isinstance(what, bytes) else what
+        request, deadline = read.request, time.perf_counter() + self._budget_s
+        own = self._lists.read(request, by) if read.own is None else read.own
+        if not request.routable:
+            return Routed(request.body, "untouched", parsed=read.parsed)
         asked = self._request(request, options, owner)
-        if search:
-            selection = self.router.route(catalog, own, asked, deadline)
-        elif (known := self.router.known(catalog, own, asked)) is not None:
-            selection = known
-        else:
-            return None
+        selection = self.router.route(catalog, own, asked, deadline, end=began + self._answer_s(request.body))
+        return self._spliced(read, own, selection)
+
+    def _read(self, body: bytes, most: int, check: Check = never) -> _Read:
+        began = time.perf_counter()
+        return _Read(self._lists.parse(body, most, check), (began, time.perf_counter()))
+
+    def _spliced(self, read: _Read, own: Catalog, selection: Selection) -> Routed:
+        request, parsed = read.request, read.parsed
         if not selection.changed or not selection.tools:
-            return Routed(body, "untouched", selection, own=len(own), parsed=parsed)
+            return Routed(request.body, "untouched", selection, own=len(own), parsed=parsed)
         spliced = chat.splice(request, self._sent(selection, len(own)), own.tools)
         return Routed(spliced, "routed", selection, own=len(own), parsed=parsed)
 
@@ -229,6 +286,13 @@ class Routing:
         Where the client's own are set aside, none at all would be left, and a list is never made empty.
         """
         return parsed.demanding or (self._settings.tools.source is Source.REGISTRY and parsed.tools is not None)
+
+
+def _is_long(what: object) -> bool:
+    """Return whether routing this is long work: more was sent than is ever read on the event loop."""
+    if isinstance(what, _Read):
+        return what.own is not None and len(what.own) > _SHORT_TOOLS
+    return True
 
 
 def _unrouted(body: bytes, started: float) -> Routed:

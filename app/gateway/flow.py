@@ -70,7 +70,7 @@ async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
     caller = await _admitted(gateway, exchange)
     body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
     exchange.mark("receive")
-    routed = await _routed(gateway, caller, headers, body)
+    routed = await _routed(gateway, caller, exchange.scope, body)
     if routed.parsed is not None:
         exchange.mark("route")
     if routed.outcome == "routed":
@@ -139,7 +139,7 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
         account(exchange, gateway.telemetry)
 
 
-async def _routed(gateway: Gateway, caller: Caller, headers: Headers, body: bytes) -> Routed:
+async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes) -> Routed:
     """Route a body, unpacked where it is packed. One that stays as it was goes out as it came.
 
     Raises:
@@ -148,17 +148,25 @@ async def _routed(gateway: Gateway, caller: Caller, headers: Headers, body: byte
     """
     if caller.options.off:
         return Routed(body, "off")
-    catalog, plain = gateway.snapshots.catalog, body
-    if applied := coding.codings(headers):
+    catalog, plain, share = gateway.snapshots.catalog, body, _share(caller, scope)
+    if applied := coding.codings(scope["headers"]):
         limit = gateway.settings.server.max_body_bytes
         try:
-            plain = await asyncio.to_thread(coding.unpack, body, applied, limit)
+            plain = await gateway.routing.unpack(body, applied, limit, share)
         except coding.Unpackable:
             return Routed(body, "unreadable")
+        except TimeoutError:
+            return Routed(body, "timeout")
         except coding.TooLarge:
             raise BodyTooLarge(f"Unpacked, the request body is larger than the {limit} bytes accepted.") from None
-    routed = await gateway.routing.route(plain, catalog, caller.options, caller.owner)
+    routed = await gateway.routing.route(plain, catalog, caller.options, caller.owner, share)
     return routed if routed.outcome == "routed" else replace(routed, body=body)
+
+
+def _share(caller: Caller, scope: Scope) -> str:
+    """Return whose share of the threads a request takes: its key's, else, as anything may be shown, its machine's."""
+    client: tuple[str, int] | None = scope.get("client")
+    return caller.key or f"{client[0] if client else ''} {caller.owner}"
 
 
 async def _exchanged(gateway: Gateway, exchange: Exchange, body: bytes | AsyncIterator[bytes], added: Headers) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from app.wire import members, tool_object
+from router.deadline import Check, checked, never
 from router.types import Conversation, Kind, Tool, Turn
 
 # Keys that the gateway acts on: were one there twice, the checked document would not be the forwarded one.
@@ -26,11 +27,15 @@ _NEED_TOOLS = ("tool_choice", "function_call", "parallel_tool_calls")
 
 
 # Reading holds up whoever else is served, by a microsecond or less an element. Past this it is not worth it.
-_MAX_ELEMENTS = 250_000
+MAX_ELEMENTS = 250_000
 
 
 class Unreadable(ValueError):
     """The body is not one to route; it goes out as it came."""
+
+
+class TooLong(Unreadable):
+    """The body has more elements than may be read here; in a thread more may."""
 
 
 class AmbiguousBody(ValueError):
@@ -80,14 +85,17 @@ _BEGINNING = 512
 _LONG = 4_096  # bytes: a shorter list is read faster than looked for
 
 
-def parse(body: bytes) -> ChatRequest:
-    """Read a request body.
+def parse(body: bytes, most: int = MAX_ELEMENTS, check: Check = never) -> ChatRequest:
+    """Read a request body of no more than `most` elements; `check` is called for each message.
 
     Raises:
+        TooLong: It has more elements.
         Unreadable: It is not a Chat Completions request as far as routing is concerned.
         AmbiguousBody: Duplicate keys hide what the gateway decides by.
+        OutOfTime: As `check` does.
     """
-    return _request(body, _members(body))
+    _count(body, (0, 0), most)
+    return _request(body, _members(body), check)
 
 
 def beginning(body: bytes) -> bytes:
@@ -96,26 +104,41 @@ def beginning(body: bytes) -> bytes:
     return body[found.end() : found.end() + _BEGINNING] if found and len(body) - found.end() > _LONG else b""
 
 
-def parse_known(body: bytes, tools: bytes) -> ChatRequest | None:
-    """Read a body around a tool list that was read before; None where that is not its list, or anything is wrong."""
+def parse_known(body: bytes, tools: bytes, most: int = MAX_ELEMENTS, check: Check = never) -> ChatRequest | None:
+    """Read a body around a tool list that was read before; None where that is not its list, or anything is wrong.
+
+    Raises:
+        TooLong: There are more than `most` elements around the list.
+        OutOfTime: As `check` does.
+    """
     found = _KEY.search(body)
     start = found.end() if found else 0
     if not body.startswith(tools, start):
         return None
     end = start + len(tools)
+    _count(body, (start, end), most)
     try:
         around = _members(body[:start] + _STAND_IN + body[end:])
         # Only there is it the top level's; anywhere else it is a part of something.
         if around.get("tools") != members.Member(_STAND_IN, start, start + len(_STAND_IN)):
             return None
-        return _request(body, around | {"tools": members.Member(tools, start, end)})
+        return _request(body, around | {"tools": members.Member(tools, start, end)}, check)
     except (Unreadable, AmbiguousBody):
         return None
 
 
+def _count(body: bytes, known: tuple[int, int], most: int) -> None:
+    """Count elements by their commas, those in texts among them, but for those of a span that is known.
+
+    Raises:
+        TooLong: They are too many.
+    """
+    start, end = known
+    if len(body) - (end - start) > most and body.count(b",", 0, start) + body.count(b",", end) >= most:
+        raise TooLong(f"there are more than {most} elements in it")
+
+
 def _members(body: bytes) -> dict[str, members.Member]:
-    if len(body) > _MAX_ELEMENTS and body.count(b",") >= _MAX_ELEMENTS:
-        raise Unreadable(f"there are more than {_MAX_ELEMENTS} elements in it")
     try:
         return members.read(body, _LISTS)
     except members.DuplicateKeys as error:
@@ -127,7 +150,7 @@ def _members(body: bytes) -> dict[str, members.Member]:
         raise Unreadable(str(error)) from error
 
 
-def _request(body: bytes, found: dict[str, members.Member]) -> ChatRequest:
+def _request(body: bytes, found: dict[str, members.Member], check: Check) -> ChatRequest:
     tools, functions = _list(found, "tools"), _list(found, "functions")
     key = "functions" if functions is not None and tools is None else "tools"
     _check(found, key)
@@ -137,7 +160,7 @@ def _request(body: bytes, found: dict[str, members.Member]) -> ChatRequest:
     place = found.get(key)
     return ChatRequest(
         body=body,
-        conversation=_conversation(found),
+        conversation=_conversation(found, check),
         list_key=key,
         tools=_raw(functions if key == "functions" else tools),
         span=(place.start, place.end) if place else None,
@@ -157,17 +180,18 @@ def _check(found: dict[str, members.Member], key: str) -> None:
         raise Unreadable(str(error)) from error
 
 
-def read_tools(request: ChatRequest) -> tuple[Tool, ...]:
-    """Read the client's tool list.
+def read_tools(request: ChatRequest, check: Check = never) -> tuple[Tool, ...]:
+    """Read the client's tool list; `check` is called for each tool.
 
     Raises:
         Unreadable: An entry is malformed.
+        OutOfTime: As `check` does.
     """
     if request.tools is None:
         return ()
     read = tool_object.read_function if request.list_key == "functions" else tool_object.read
     try:
-        return tuple(read(bytes(entry)) for entry in _LIST.decode(request.tools))
+        return tuple(read(bytes(entry)) for entry in checked(_LIST.decode(request.tools), check))
     except (msgspec.MsgspecError, tool_object.MalformedTool) as error:
         raise Unreadable(f"{request.list_key}: {error}") from error
 
@@ -224,7 +248,7 @@ def _list(found: dict[str, members.Member], key: str) -> members.Member | None:
     return member
 
 
-def _conversation(found: dict[str, members.Member]) -> Conversation:
+def _conversation(found: dict[str, members.Member], check: Check) -> Conversation:
     member = found.get("messages")
     if member is None:
         raise Unreadable("there are no messages")
@@ -234,22 +258,23 @@ def _conversation(found: dict[str, members.Member]) -> Conversation:
         raise Unreadable(f"messages: {error}") from error
     turns: list[Turn] = []
     said: list[str] = []  # of user messages in a row: they are one turn
-    for message in messages:
+    called: dict[str, None] = {}  # since the user spoke
+    answered = False  # somebody else has spoken since
+    for message in checked(messages, check):
         if message.role == "user":
+            if answered:
+                turns += _turn(said, called)
+                said, called, answered = [], {}, False
             said.append(_text(message.content))
-            continue
-        called = _called(message)
-        if said or (called and not turns):
-            turns.append(_turn(said))
-            said = []
-        if called:
-            last = turns.pop()
-            turns.append(Turn(last.text, tuple(dict.fromkeys((*last.calls, *called)))))
-    return Conversation((*turns, _turn(said)) if said else tuple(turns))
+        else:
+            answered = True
+            called.update(dict.fromkeys(_called(message)))
+    return Conversation((*turns, *_turn(said, called)))
 
 
-def _turn(said: list[str]) -> Turn:
-    return Turn("\n".join(text for text in said if text))
+def _turn(said: list[str], called: dict[str, None]) -> list[Turn]:
+    """Return the turn of user messages and the calls after them; none of nothing."""
+    return [Turn("\n".join(text for text in said if text), tuple(called))] if said or called else []
 
 
 def _text(content: msgspec.Raw) -> str:
