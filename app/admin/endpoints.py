@@ -6,9 +6,9 @@ its own name point here cannot forge that), and a page of another origin is refu
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -141,7 +141,7 @@ async def route(
             raise NotFound(f"There is no key {key!r} that opens the gateway.")
         asked = replace(asked, grants=grants)
     decision = await service.explain(await body_of(request, service.settings), asked, limit)
-    return await asyncio.to_thread(as_json, decision)
+    return await service.aside(partial(as_json, decision))
 
 
 @admin.get("/stats", response_model=schemas.StatsSchema)

@@ -24,6 +24,8 @@ from router.types import Kind, Risk, Tool
 
 NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}\Z")
 MAX_ENTRIES = 100_000
+# No model reads two million tokens about one tool, and checking more at a time would hold up others.
+MAX_RECORD_BYTES = 8 * 2**20
 _SHOWN = 3  # places of hidden text that a reason names
 # What `$schema` may say. The validator would look up any other address on the network.
 DIALECTS = (
@@ -84,6 +86,7 @@ def read(raw: bytes) -> Tool:
     Raises:
         InvalidEntry: It cannot be taken.
     """
+    _check_size(raw)
     try:
         record = _RECORD.decode(raw) if "tool" in _members(raw) else _Entry(msgspec.Raw(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
@@ -156,6 +159,7 @@ def changed(tool: Tool, body: bytes) -> Tool:
     Raises:
         InvalidEntry: It cannot be applied.
     """
+    _check_size(body)
     try:
         fields = _members(body)
         values = _CHANGE.decode(body)
@@ -204,6 +208,11 @@ def as_record(tool: Tool) -> Record:
         source=tool.source,
         tenant=tool.tenant,
     )
+
+
+def _check_size(raw: bytes) -> None:
+    if len(raw) > MAX_RECORD_BYTES:
+        raise InvalidEntry(f"it has {len(raw):,} bytes, and a record has {MAX_RECORD_BYTES:,} at most")
 
 
 def _members(raw: bytes) -> dict[str, members.Member]:

@@ -1,13 +1,16 @@
 """What the admin API does, without HTTP: writes that the next request sees, decisions laid open, figures.
 
-Nothing here that grows with the catalogue runs on the event loop: chat requests never wait for the operator.
+Nothing here that grows with the catalogue, or with a body, runs on the event loop: chat requests never wait for the
+operator.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -28,6 +31,7 @@ from router.types import KEYWORDS, LEXICAL, NAMES, Candidate, Place, Reason, Ris
 # Why a tool of the catalogue is not sent with a request whose list stays as it came.
 LEFT_AS_IT_CAME = "request left as it came"
 _WORDS = (LEXICAL, NAMES, KEYWORDS)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,10 @@ class AdminService:
         """Go by a new configuration."""
         self.settings, self._routing = settings, routing
 
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do work that grows with what an operator sends, or with the catalogue, in a thread of its own."""
+        return await self._routing.aside(work)
+
     async def put(self, name: str, body: bytes) -> tuple[Tool, bool, list[Duplicate] | None]:
         """Create or replace one tool; tell whether it is new, and what it is like.
 
@@ -73,7 +81,7 @@ class AdminService:
             BadRequest: The record cannot be taken.
             Conflict: The tool object has another name.
         """
-        tool = _entry(body)
+        tool = await self.aside(partial(_entry, body))
         if tool.name != name:
             raise Conflict(f"The path says {name!r}, the tool object says {tool.name!r}; they must be the same.")
         result = await self._registry.put([tool])
@@ -87,7 +95,7 @@ class AdminService:
             BadRequest: The body is no batch.
             InvalidRecords: Entries cannot be taken; with every one of them.
         """
-        tools = await asyncio.to_thread(lambda: records.read_all(records.split(body)))
+        tools = await self.aside(lambda: records.read_all(records.split(body)))
         result = await self._registry.put(tools)
         await self.show()
         return result, await self._like([*result.created, *result.updated])
@@ -100,7 +108,8 @@ class AdminService:
         """
         threshold = threshold or self.settings.safety.duplicate_similarity
         async with self._comparing:
-            return await asyncio.to_thread(duplicates.of_catalog, self._snapshots.catalog, source, threshold, limit)
+            catalog = self._snapshots.catalog
+            return await self.aside(partial(duplicates.of_catalog, catalog, source, threshold, limit))
 
     async def get(self, name: str) -> Tool:
         """Give one tool.
@@ -128,7 +137,7 @@ class AdminService:
             Conflict: It would enable what waits for approval.
         """
         try:
-            enabled = records.enables(body)
+            enabled = await self.aside(partial(records.enables, body))
             also = None if enabled is None else enabling(name, enabled)
             tool = await self._registry.change(name, lambda tool: records.changed(tool, body), also)
         except records.InvalidEntry as error:
@@ -157,7 +166,7 @@ class AdminService:
             BadRequest: The body is not a chat request.
         """
         explained = await self._routing.explain(body, self._snapshots.catalog, options)
-        return await asyncio.to_thread(decision, explained, off=options.off, limit=limit)
+        return await self.aside(partial(decision, explained, off=options.off, limit=limit))
 
     def stats(self) -> dict[str, Any]:
         """Give this process's figures since its start."""
@@ -190,7 +199,7 @@ class AdminService:
     async def _like(self, names: list[str]) -> list[Duplicate] | None:
         """Give what is like tools that were just written; None where that takes long or cannot be told yet."""
         threshold = self.settings.safety.duplicate_similarity
-        return await asyncio.to_thread(duplicates.of_written, self._snapshots.catalog, names, threshold)
+        return await self.aside(partial(duplicates.of_written, self._snapshots.catalog, names, threshold))
 
     async def show(self) -> None:
         """Make a stored change visible to the next request.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -29,6 +30,8 @@ from app.imports.service import Order
 from app.registry.sources import Provenance
 from app.settings.imports import SourceSpec
 
+_ESCAPED = 6  # bytes at most that a character takes in a JSON text: \u0041
+
 _FROM_OUTSIDE = frozenset(SourceSpec.model_fields) - {"file", "command", "env", "token", "headers"}
 
 
@@ -46,7 +49,8 @@ imports = router_of("/admin", "imports")
 @imports.post("/imports", openapi_extra=IMPORT, response_model=ImportReport)
 async def import_source(request: Request, service: Service, imports: Imports) -> Response:
     """Import tools from a URL, or from a document in the body: all of them, or none."""
-    return as_json(await imports.run(_order(await body_of(request, service.settings))))
+    body = await body_of(request, service.settings)
+    return as_json(await imports.run(await service.aside(partial(_order, body, imports.imports.settings.max_bytes))))
 
 
 @imports.get("/sources", response_model=SourceList)
@@ -125,14 +129,16 @@ async def _sources(imports: Synchroniser) -> list[dict[str, Any]]:
     return [row | {"running": what and {"step": what, "tools": tools}} for row, (what, tools) in running]
 
 
-def _order(body: bytes) -> Order:
-    """Read what is to be imported.
+def _order(body: bytes, most: int) -> Order:
+    """Read what is to be imported, with a document of `most` bytes.
 
     Raises:
         BadRequest: It cannot be read, or names what stands in the configuration alone.
     """
-    fields = _object(body)
-    document, dry_run = fields.pop("document", None), fields.pop("dry_run", False)
+    raw = _raw_object(body)
+    document = _document(raw.pop("document", msgspec.Raw(b"null")), most)
+    fields = {name: _decoded(value) for name, value in raw.items()}
+    dry_run = fields.pop("dry_run", False)
     if refused := fields.keys() - _FROM_OUTSIDE:
         raise BadRequest(f"An import has no {', '.join(sorted(refused))}. Files, commands and secrets are configured.")
     if bool(fields.get("url")) == (document is not None):
@@ -143,13 +149,35 @@ def _order(body: bytes) -> Order:
         details = error.errors(include_url=False, include_input=False)
         text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in details)
         raise BadRequest(f"The import cannot be read: {text}") from error
-    if isinstance(document, str):
-        return Order(spec, document.encode(), dry_run is True)
-    return Order(spec, None if document is None else msgspec.json.encode(document), dry_run is True)
+    return Order(spec, document, dry_run is True)
+
+
+def _document(raw: msgspec.Raw, most: int) -> bytes | None:
+    """Return a document that was handed over: JSON as it stands there, or the text of a string."""
+    text = bytes(raw)
+    if text == b"null":
+        return None
+    if len(text) > _ESCAPED * most:
+        raise BadRequest(f"The document is larger than imports.max_bytes, {most:,} bytes.")
+    if not text.startswith(b'"'):
+        return text
+    value = _decoded(raw)
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else None
 
 
 def _object(body: bytes) -> dict[str, Any]:
+    return {name: _decoded(value) for name, value in _raw_object(body).items()}
+
+
+def _raw_object(body: bytes) -> dict[str, msgspec.Raw]:
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"The body is not a JSON object: {error}") from error
+
+
+def _decoded(raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"The body is not a JSON object: {error}") from error

@@ -89,7 +89,7 @@ class Imports:
             raise SourceRefused(f"{spec.name} has no tools, or none that its filters let through; nothing was changed")
         step("comparing", len(answer.found))
         known = await self.sources.known(spec.name)
-        names = _names(spec, answer.found, known)
+        names = await asyncio.to_thread(_names, spec, answer.found, known)
         foreign = await self.sources.foreign(spec.name, list(names.values()))
         offers, refused = await asyncio.to_thread(_offers, spec, answer.found, names, foreign)
         if refused and not spec.skip:
@@ -101,7 +101,8 @@ class Imports:
             raise SourceRefused(f"None of the tools of {spec.name} can be taken: {first.original}: {first.reason}")
         now = datetime.now(UTC)
         hold = _hold(order, await self.sources.get(spec.name))
-        made = plan(offers, known, Origin(spec.name, spec.kind.value, spec.origin, now), hold)
+        origin = Origin(spec.name, spec.kind.value, spec.origin, now)
+        made = await asyncio.to_thread(plan, offers, known, origin, hold)
         if not order.dry_run:
             step("writing", len(made.written))
             if ready is not None:

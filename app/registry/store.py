@@ -188,7 +188,8 @@ class Registry:
         if after is not None:
             query = query.where(tools.name > after)
         async with self._reading() as connection:
-            return rows.to_tools(await connection.execute(query))
+            found = (await connection.execute(query)).all()
+        return await asyncio.to_thread(rows.to_tools, found)
 
     async def load(self) -> tuple[int, list[Tool]]:
         """Give the generation and all its tools in catalogue order, from one consistent read."""
@@ -239,12 +240,13 @@ class Registry:
             if found is None:
                 raise NotFound(f"There is no tool {name!r}")
             before = rows.to_tool(found)
-            edited = replace(edit(before), fixed=False, marker=None)
+            edited = replace(await asyncio.to_thread(edit, before), fixed=False, marker=None)
             if edited.name != name:
                 raise Conflict(f"The tool {name!r} cannot become {edited.name!r}: a tool keeps its name")
             if edited != before:
                 stamp = {"revision": await writing.raise_generation(connection)}
-                await writing.overwrite(connection, [row | stamp for row in rows.from_tools([edited])])
+                fresh = await asyncio.to_thread(rows.from_tools, [edited])
+                await writing.overwrite(connection, [row | stamp for row in fresh])
             if also is not None:
                 await also(connection)
         return edited
