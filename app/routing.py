@@ -220,14 +220,15 @@ class Routing:
 
     def _searched(self, what: bytes | _Read, catalog: Catalog, options: Options, owner: str) -> Routed:
         began = time.perf_counter()
-        by = until(began + _READ_S)
+        end = began + self._answer_s(what if isinstance(what, bytes) else what.request.body)
+        by = until(max(end, began + _READ_S))
         read = self._read(what, chat.MAX_ELEMENTS, by) if isinstance(what, bytes) else what
         request, deadline = read.request, time.perf_counter() + self._budget_s
         own = self._lists.read(request, by) if read.own is None else read.own
         if not request.routable:
             return Routed(request.body, "untouched", parsed=read.parsed)
         asked = self._request(request, options, owner)
-        selection = self.router.route(catalog, own, asked, deadline, end=began + self._answer_s(request.body))
+        selection = self.router.route(catalog, own, asked, deadline, end=end)
         return self._spliced(read, own, selection)
 
     def _read(self, body: bytes, most: int, check: Check = never) -> _Read:
