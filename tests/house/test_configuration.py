@@ -57,11 +57,31 @@ EVERY_KEY = walk(Settings, Settings.model_construct().model_dump(mode="json"))
 IN_FILE = flat(yaml.safe_load(CONFIG.read_text(encoding="utf-8")))
 
 
-def row(key: Key) -> list[str]:
-    """Give the cells of a setting's row in the document."""
-    rows = [line for line in DOCUMENT.read_text(encoding="utf-8").splitlines() if line.startswith(f"| `{key.name}` |")]
-    assert len(rows) == 1, f"{DOCUMENT.name} has {len(rows)} rows for {key.name}"
-    return [cell.strip() for cell in rows[0].strip("|").split(" | ")]
+def rows(key: Key) -> list[list[str]]:
+    """Return the cells of a setting's rows in the document."""
+    lines = DOCUMENT.read_text(encoding="utf-8").splitlines()
+    found = [line for line in lines if line.startswith(f"| `{key.name}` |")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in found]
+
+
+def is_described(key: Key) -> bool:
+    """Return whether a setting has one row: key, variable, default, and its description word for word."""
+    default = key.default if key.default and isinstance(key.default, str) else json.dumps(key.default)
+    match rows(key):
+        case [[_, variable, given, meaning]]:
+            there = (variable, given) == (f"`{key.variable}`", f"`{default}`")
+            return there and bool(key.description) and key.description in meaning
+    return False
+
+
+def is_explained(key: Key) -> bool:
+    """Return whether a setting has a comment on the line above it in config.yaml."""
+    *sections, name = key.name.split(".")
+    lines = CONFIG.read_text(encoding="utf-8").splitlines()
+    top = lines.index(f"{sections[0]}:") if sections else 0
+    places = (n for n, line in enumerate(lines[top:], top) if line.strip().startswith(f"{name}:"))
+    place = next(places, 0)
+    return place > 0 and lines[place - 1].strip().startswith("# ")
 
 
 @pytest.fixture(autouse=True)
@@ -71,16 +91,11 @@ def without_our_variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.mark.parametrize("key", EVERY_KEY, ids=lambda key: key.name)
-def test_config_yaml_shows_every_key_with_its_default(key: Key) -> None:
-    """Each setting stands in config.yaml, at its default."""
-    assert key.name in IN_FILE
-    assert json.dumps(IN_FILE[key.name]) == json.dumps(key.default)
-
-
-def test_config_yaml_shows_no_other_key() -> None:
-    """config.yaml holds nothing that is not a setting."""
-    assert set(IN_FILE) == {key.name for key in EVERY_KEY}
+def test_config_yaml_shows_every_key_with_its_default_and_no_other() -> None:
+    """Each setting stands in config.yaml, at its default; nothing else does."""
+    assert {name: json.dumps(value) for name, value in IN_FILE.items()} == {
+        key.name: json.dumps(key.default) for key in EVERY_KEY
+    }
 
 
 def test_config_yaml_loads_as_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,24 +104,14 @@ def test_config_yaml_loads_as_the_defaults(tmp_path: Path, monkeypatch: pytest.M
     assert load(CONFIG) == load()
 
 
-@pytest.mark.parametrize("key", EVERY_KEY, ids=lambda key: key.name)
-def test_config_yaml_explains_every_key(key: Key) -> None:
+def test_config_yaml_explains_every_key() -> None:
     """Each key has a comment on the line above it."""
-    *sections, name = key.name.split(".")
-    lines = CONFIG.read_text(encoding="utf-8").splitlines()
-    top = lines.index(f"{sections[0]}:") if sections else 0
-    place = next(n for n, line in enumerate(lines[top:], top) if line.strip().startswith(f"{name}:"))
-    assert lines[place - 1].strip().startswith("# ")
+    assert [key.name for key in EVERY_KEY if not is_explained(key)] == []
 
 
-@pytest.mark.parametrize("key", EVERY_KEY, ids=lambda key: key.name)
-def test_document_has_a_row_for_every_key(key: Key) -> None:
+def test_document_has_a_row_for_every_key() -> None:
     """Each setting has a row: key, variable, default, and its description word for word."""
-    _, variable, default, meaning = row(key)
-    assert variable == f"`{key.variable}`"
-    assert default == f"`{key.default if key.default and isinstance(key.default, str) else json.dumps(key.default)}`"
-    assert key.description
-    assert key.description in meaning
+    assert [(key, rows(key)) for key in EVERY_KEY if not is_described(key)] == []
 
 
 def test_document_has_rows_for_nothing_else() -> None:

@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 _ROOT = Path(__file__).parents[2]
 _READERS = {"environ", "environb", "getenv", "getenvb"}
 _MODULES = sorted(
@@ -36,20 +34,28 @@ def _imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("module", _MODULES, ids=str)
-def test_module_reads_no_environment(module: Path) -> None:
+def _tree(module: Path) -> ast.AST:
+    return ast.parse((_ROOT / module).read_text("utf-8"))
+
+
+def _mocks(tree: ast.AST) -> list[str]:
+    return [name for name in _imports(tree) if name.startswith(("unittest.mock", "mock.", "pytest_mock"))]
+
+
+def test_modules_read_no_environment() -> None:
     """Only `app/settings` knows environment variables."""
-    assert list(_reads(ast.parse((_ROOT / module).read_text("utf-8")))) == []
+    lines = {str(module): list(_reads(_tree(module))) for module in _MODULES}
+    assert {module: found for module, found in lines.items() if found} == {}
 
 
-@pytest.mark.parametrize("module", _TESTS, ids=str)
-def test_tests_fake_by_hand(module: Path) -> None:
+def test_tests_fake_by_hand() -> None:
     """No test imports a mocking library."""
-    imported = set(_imports(ast.parse((_ROOT / module).read_text("utf-8"))))
-    assert not any(name.startswith(("unittest.mock", "mock.", "pytest_mock")) for name in imported | {""})
+    mocks = {str(module): _mocks(_tree(module)) for module in _TESTS}
+    assert {module: found for module, found in mocks.items() if found} == {}
 
 
-def test_reads_are_seen() -> None:
-    """The test above finds what it looks for."""
+def test_reads_and_mocks_are_seen() -> None:
+    """The tests above find what they look for."""
     code = "import os\nfrom os import environ, path\nos.getenv('A')\nos.environ['A']\nos.path"
     assert sorted(_reads(ast.parse(code))) == [2, 3, 4]
+    assert _mocks(ast.parse("import os\nfrom unittest import mock")) == ["unittest.mock"]
