@@ -3,6 +3,8 @@
 GatewayError
 ├── BadRequest              the request cannot be read as what it claims to be
 ├── Unauthorized            no credential, or one that is not known
+├── ForeignHost             a Host header that names another machine
+├── ForeignOrigin           a page of another origin sent it
 ├── NotFound                no such tool, no such path
 ├── RateLimited             more requests than a key may make
 ├── Conflict                the change contradicts what is there
@@ -53,6 +55,14 @@ class BadRequest(GatewayError):
 
 class Unauthorized(GatewayError):
     """No credential, or one that is not known."""
+
+
+class ForeignHost(GatewayError):
+    """A Host header that names another machine: a page whose own name was pointed here."""
+
+
+class ForeignOrigin(GatewayError):
+    """A page of another origin sent the request."""
 
 
 class RateLimited(GatewayError):
@@ -184,6 +194,8 @@ ANSWERS: dict[type[GatewayError], Answer] = {
     GatewayError: Answer(500, "api_error", "internal_error"),
     BadRequest: Answer(400, "invalid_request_error", "invalid_request"),
     Unauthorized: Answer(401, "authentication_error", "invalid_api_key"),
+    ForeignHost: Answer(403, "invalid_request_error", "host_not_allowed", retry=False),
+    ForeignOrigin: Answer(403, "invalid_request_error", "origin_not_allowed", retry=False),
     RateLimited: Answer(429, "requests", "rate_limit_exceeded"),
     NotFound: Answer(404, "invalid_request_error", "not_found"),
     Conflict: Answer(409, "invalid_request_error", "conflict", retry=False),

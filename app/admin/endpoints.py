@@ -6,11 +6,9 @@ its own name point here cannot forge that), and a page of another origin is refu
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response, Security
@@ -21,6 +19,7 @@ from app import credentials, options
 from app.admin import records, schemas
 from app.admin.service import AdminService, Filter
 from app.errors import BadRequest, BodyTooLarge, NotFound, Unauthorized
+from app.hosts import check_probe, names_this_machine
 from app.settings import Settings
 
 
@@ -60,6 +59,15 @@ def router_of(prefix: str, tag: str) -> APIRouter:
 
 admin = router_of("/admin", "admin")
 probes = APIRouter(tags=["probes"])
+
+
+async def seen_from_here(request: Request, service: Service) -> None:
+    """Show no figures to a page in a browser.
+
+    Raises:
+        ForeignHost, ForeignOrigin: See `hosts.check_probe`.
+    """
+    check_probe(request.scope["headers"], service.settings.server)
 
 
 @admin.put("/tools/{name}", openapi_extra=schemas.RECORD, responses=schemas.CREATED)
@@ -162,7 +170,9 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@probes.get("/readyz", response_model=schemas.Readiness, responses=schemas.NOT_READY)
+@probes.get(
+    "/readyz", dependencies=[Depends(seen_from_here)], response_model=schemas.Readiness, responses=schemas.NOT_READY
+)
 async def readyz(service: Service) -> Response:
     """Tell whether the catalogue is loaded and embedded: 200, or 503 with what is missing."""
     snapshots = service.snapshots
@@ -175,7 +185,12 @@ async def readyz(service: Service) -> Response:
     return as_json(state, status=200 if snapshots.ready else 503)
 
 
-@probes.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
+@probes.get(
+    "/metrics",
+    dependencies=[Depends(seen_from_here)],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}},
+)
 async def metrics(service: Service) -> Response:
     """Give the figures in Prometheus' text format."""
     return Response(service.telemetry.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -214,19 +229,10 @@ async def body_of(request: Request, settings: Settings) -> bytes:
 def _is_from_here(request: Request) -> bool:
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     return (
-        _names_this_machine(host)
+        names_this_machine(host)
         and (origin is None or origin in (f"http://{host}", f"https://{host}"))
-        and (request.client is None or _names_this_machine(_in_url(request.client.host)))
+        and (request.client is None or names_this_machine(_in_url(request.client.host)))
     )
-
-
-def _names_this_machine(authority: str) -> bool:
-    """Tell whether the host of `host:port` is localhost or a loopback address."""
-    try:
-        name = urlsplit(f"//{authority}").hostname
-        return name == "localhost" or ipaddress.ip_address(name or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _in_url(address: str) -> str:

@@ -19,6 +19,7 @@ from app.gateway.forward import Upstream
 from app.gateway.identify import Caller, identify
 from app.gateway.inbox import ClientGone, Inbox
 from app.gateway.relay import relay
+from app.hosts import check_caller
 from app.registry.snapshot import Snapshots
 from app.routing import Routed, Routing
 from app.settings import Settings
@@ -91,10 +92,12 @@ async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
     """Find out who asks, and count the request against the limits of its key.
 
     Raises:
+        ForeignHost, ForeignOrigin: No key is asked for, and a page in a browser may have sent it.
         Unauthorized: The key shown opens nothing.
         RateLimited: It is one request too many.
         BadRequest: An `x-toolfunnel-…` header cannot be read.
     """
+    check_caller(exchange.scope["method"], exchange.scope["headers"], gateway.settings)
     caller = identify(exchange.scope["headers"], gateway.settings, gateway.keyring)
     exchange.usage.caller = caller.key
     if caller.key:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.settings.section import Section
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
+
+
+def _host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise ValueError("a host is a name or an address, without scheme and port")
+    return name
 
 
 class ServerSettings(Section):
@@ -14,6 +24,11 @@ class ServerSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    allowed_hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = Field(
+        (),
+        description="Further names, without port, that requests may call this gateway by, and that pages which use it "
+        "may come from. Checked where callers are not asked for a key, on a loopback address or with names listed.",
+    )
     max_body_bytes: int = Field(
         64 * 2**20,
         ge=1024,

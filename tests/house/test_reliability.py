@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 WHOLE = {"A": 25, "B": 26, "C": 19, "D": 11}  # groups of which every case is listed
 SUITES = ("faults", "edge", "operations", "load", "durability", "contract", "admin", "cli", "auth", "imports")
 # C-cases of the protocols have the same numbers: those of the registry say so.
-CASE = re.compile(r"(?<=_)[abdefg]\d\d(?=_)|(?<=_durability_)c\d\d(?=_)")
+CASE = re.compile(r"(?<=_)[abdefgh]\d\d(?=_)|(?<=_durability_)c\d\d(?=_)")
 ROW = re.compile(r"^\| ([A-Z]\d\d) \|[^|]+\|([^|]*)\|[^|]*\| (\w+) \|$", re.MULTILINE)
 ROWS = {
     case: (re.findall(r"`(test_\w+)`", listed), state)
