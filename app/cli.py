@@ -26,7 +26,7 @@ from app.evaluation.command import evaluate
 from app.explaining import asked_as, explain
 from app.imports import commands as imports
 from app.registry.commands import backup, migrate, restore
-from app.registry.console import Config, Json, load, with_registry
+from app.registry.console import Config, Json, load, read, with_registry
 from app.registry.learn import learned
 from app.registry.store import Registry
 from app.registry.writing import PutResult
@@ -109,11 +109,12 @@ def serve(
 ) -> None:
     """Start the gateway. Ctrl-C ends it."""
     _override("server", host=host, port=port)
-    loaded = load(config)
+    configuration = read(config)
+    loaded = configuration.settings
     configure_logging(loaded.log, secrets_of(loaded))
     listen_on = serving.port_to_use(loaded.server.host, loaded.server.port)
     with_registry(loaded, Registry.count)  # opened and migrated before any worker does: one clear message
-    serving.run(loaded, listen_on, workers)
+    serving.run(configuration, listen_on, workers)
 
 
 @tools.command("import")

@@ -11,19 +11,23 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from socket import socket
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client.multiprocess import mark_process_dead
-from uvicorn.config import STARTUP_FAILURE
+from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE, Config
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app.errors import ConfigurationError, GatewayError
-from app.settings import load
+from app.settings import Configuration, read
+from app.settings.change import follow
 
 if TYPE_CHECKING:  # the web framework takes half a second
     from app.reload import Reload
@@ -104,7 +108,17 @@ class Workers(Multiprocess):
     """Several processes on one port. Hands signals on; the processes do what they say."""
 
     ended_at_once = False
-    _was_broken = False
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: list[socket],
+        configuration: Configuration,
+        make: Callable[[Configuration], ASGIApp],
+    ) -> None:
+        super().__init__(config, sockets)
+        self._make = make
+        self._put_in_force(configuration)
 
     def run(self) -> None:
         """Serve until a signal comes and all processes have ended."""
@@ -124,41 +138,34 @@ class Workers(Multiprocess):
                 process.process.join(_STEP_S / len(self.processes))
 
     def keep_subprocess_alive(self) -> None:
-        """Replace processes that died; not while the configuration is broken, which none could start with."""
+        """Replace processes that died. A new one begins with what is in force here, whatever is in the file by then."""
         timeout = self.config.timeout_worker_healthcheck
-        dead = [place for place, process in enumerate(self.processes) if not process.is_alive(timeout)]
-        if not dead or not self._can_start():
-            return
-        for place in dead:
-            old = self.processes[place]
+        for place, old in enumerate(self.processes):
+            if old.is_alive(timeout):
+                continue
             old.kill()
             old.join()
-            if old.exitcode == STARTUP_FAILURE and not self._was_broken:
+            if old.exitcode == STARTUP_FAILURE:
                 self.should_exit.set()
                 return
             mark_process_dead(old.pid)  # type: ignore[no-untyped-call]  # what was under way in it is no more
             self.processes[place] = Process(self.config, self.sockets)
             self.processes[place].start()
-        self._was_broken = False
-
-    def _can_start(self) -> bool:
-        try:
-            load()
-        except ConfigurationError as error:
-            if not self._was_broken:
-                _log.error("a process died and cannot be replaced before the configuration is", reason=str(error))
-            self._was_broken = True
-            return False
-        return True
 
     def handle_hup(self) -> None:
-        """Let every process read the configuration again."""
+        """Let every process read the configuration again. They say what comes of it."""
+        with suppress(ConfigurationError):
+            self._put_in_force(follow(self._configuration, read())[0])
         self._tell(signal.SIGHUP)
 
     @property
     def failed(self) -> bool:
         """Whether one did not start, which ends all."""
         return any(process.exitcode == STARTUP_FAILURE for process in self.processes)
+
+    def _put_in_force(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self.config.app = partial(self._make, configuration)
 
     def _tell(self, number: signal.Signals) -> None:
         for process in self.processes:

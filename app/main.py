@@ -20,6 +20,7 @@ from app import __version__
 from app.admin import endpoints as admin
 from app.admin import keys as admin_keys
 from app.admin.service import AdminService
+from app.callers import doors
 from app.callers.follow import LOOK_S, Following
 from app.callers.rate import RateLimits
 from app.callers.ring import Keyring
@@ -49,11 +50,10 @@ from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.reload import Reload
 from app.routing import Options, Routing
-from app.settings import IndexKind, Settings, load
+from app.settings import Configuration, IndexKind, Settings, read
 from app.settings.encoders import dumped, restored
 from app.settings.secret import secrets_of
 from app.telemetry import Telemetry, configure_logging
-from app.telemetry.redact import origin
 from app.telemetry.traces import tracing_to
 from router.embed.embedder import Embedder
 from router.embed.profile import UNKNOWN
@@ -81,14 +81,15 @@ class State(TypedDict):
     imports: Synchroniser
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(given: Settings | Configuration | None = None) -> FastAPI:
     """Make the application; without settings, from config.yaml and the environment."""
-    settings = settings or load()
+    configuration = _configuration(given or read())
+    settings = configuration.settings
     configure_logging(settings.log, secrets_of(settings))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with _running(settings) as state:
+        async with _running(configuration) as state:
             yield state
 
     app = _Application(
@@ -113,6 +114,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return app
 
 
+def _configuration(given: Settings | Configuration) -> Configuration:
+    return Configuration(given) if isinstance(given, Settings) else given
+
+
 class _Application(FastAPI):
     """FastAPI, past which the data plane's requests go: its middlewares take 60 µs and do nothing for them."""
 
@@ -124,7 +129,8 @@ class _Application(FastAPI):
 
 
 @asynccontextmanager
-async def _running(settings: Settings) -> AsyncIterator[State]:
+async def _running(given: Settings | Configuration) -> AsyncIterator[State]:
+    settings = (configuration := _configuration(given)).settings
     threadpool_limits(limits=1, user_api="blas")  # requests run beside each other; one must not spin on all cores
     async with AsyncExitStack() as closing:
         registry = await Registry.open(settings.registry.address)
@@ -160,11 +166,11 @@ async def _running(settings: Settings) -> AsyncIterator[State]:
         importing = Synchroniser(Sources(registry), settings.imports, service.show)
         closing.push_async_callback(importing.stop)
         await importing.start()
-        reload = Reload(gateway, service, importing)
+        reload = Reload(configuration, gateway, service, importing)
         closing.push_async_callback(reload.close)
         gc.collect()
         gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
-        _log.info("ready to serve", tools=len(snapshots.catalog), provider=origin(settings.upstream.base_url) or "none")
+        doors.tell(configuration, len(snapshots.catalog), len(keys.ring))
         yield {
             "gateway": gateway,
             "admin": service,

@@ -15,8 +15,8 @@ from app.errors import ConfigurationError, RefusedConfiguration
 from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
 from app.imports.clock import Synchroniser
-from app.settings import Settings, load
-from app.settings.change import Change, compare
+from app.settings import Configuration, Settings, read
+from app.settings.change import Change, follow
 from app.settings.secret import secrets_of
 from app.telemetry import configure_logging
 
@@ -26,33 +26,40 @@ _log = structlog.get_logger()
 class Reload:
     """Changes what runs. `close()` it.
 
-    `spread`: lets the other processes on the same port do the same.
+    `spread`: lets the other processes on the same port do the same. `refused`: why the last configuration was, '' where
+    it was not.
     """
 
     spread: Callable[[], None] | None = None
+    refused = ""
 
-    def __init__(self, gateway: Gateway, admin: AdminService, imports: Synchroniser) -> None:
+    def __init__(
+        self, configuration: Configuration, gateway: Gateway, admin: AdminService, imports: Synchroniser
+    ) -> None:
+        self._in_force = configuration
         self._gateway = gateway
         self._admin = admin
         self._imports = imports
         self._retiring: set[asyncio.Task[None]] = set()
         self._one_by_one = asyncio.Lock()
 
-    async def __call__(self, read: Callable[[], Settings] = load) -> Change:
+    async def __call__(self, read: Callable[[], Configuration] = read) -> Change:
         """Put the configuration in force that is there now; tell what that changed.
 
         Raises:
             RefusedConfiguration: It cannot be used. The old one stays.
         """
         async with self._one_by_one:
-            old = self._gateway.settings
+            old = self._in_force
             try:
-                settings, change = compare(old, await asyncio.to_thread(read))
+                self._in_force, change = follow(old, await asyncio.to_thread(read))
             except ConfigurationError as error:
                 _log.error("the new configuration cannot be used; the old one stays", reason=str(error))
+                self.refused = str(error)
                 self._gateway.telemetry.reloaded("refused")
                 raise RefusedConfiguration(f"The old configuration stays. {error}") from error
-            self._apply(old, settings)
+            self._apply(old.settings, self._in_force.settings)
+            self.refused = ""
         self._gateway.telemetry.reloaded("applied")
         _log.info("the configuration was read again", changed=change.changed, needs_restart=change.needs_restart)
         return change

@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +27,7 @@ from app.edge.turns import Turns
 from app.edge.watch import Watch
 from app.errors import GatewayError
 from app.lifecycle import ENDED_AT_ONCE, Workers
-from app.settings import Settings, share_figures
+from app.settings import Configuration, Settings, share_figures
 from app.telemetry.sink import unblocked
 from router.errors import RouterError
 
@@ -37,19 +38,22 @@ class CannotServe(Exception):
     """A server that did not start; the text says why, or is empty where the log says it."""
 
 
-def run(settings: Settings, port: int, workers: int) -> None:
+def run(configuration: Configuration, port: int, workers: int) -> None:
     """Serve the gateway until a signal comes.
+
+    The processes get the settings from here: what becomes of the file meanwhile is for the next reload.
 
     Raises:
         CannotServe: It did not start; why is logged.
     """
+    settings = configuration.settings
     end_on_signals()
     _raise_file_limit(settings)
     lifecycle.ignore_hangup()
     address = url(settings.server.host, port)
     structlog.get_logger().info("starting", base_url=f"{address}/v1", admin=f"{address}/admin/docs")
-    _run(
-        "app.serving:create_app",
+    config = _config(
+        partial(create_app, configuration),
         host=_bare(settings.server.host),
         port=port,
         factory=True,
@@ -62,6 +66,8 @@ def run(settings: Settings, port: int, workers: int) -> None:
         timeout_keep_alive=settings.server.keep_alive_s,
         timeout_graceful_shutdown=math.ceil(settings.server.shutdown_grace_s),
     )
+    if _run_workers(config, configuration) if workers > 1 else _run_one(config):
+        raise CannotServe
 
 
 def run_app(app: ASGIApp, host: str, port: int) -> None:
@@ -71,16 +77,17 @@ def run_app(app: ASGIApp, host: str, port: int) -> None:
         CannotServe: It did not start; why is logged.
     """
     end_on_signals()
-    _run(app, host=_bare(host), port=port)
+    if _run_one(_config(app, host=_bare(host), port=port)):
+        raise CannotServe
 
 
-def create_app() -> ASGIApp:
+def create_app(configuration: Configuration) -> ASGIApp:
     """Make the gateway; why it cannot start becomes one line of the log instead of a traceback."""
     from app import main  # noqa: PLC0415 - the web framework takes half a second: only who serves waits for it
 
     lifecycle.ignore_hangup()
     sys.stderr = unblocked(sys.stderr)
-    app, turns = main.create_app(), Turns()
+    app, turns = main.create_app(configuration), Turns()
 
     async def started(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
@@ -131,13 +138,8 @@ def end_on_signals() -> None:
         signal.signal(number, signal.default_int_handler)
 
 
-def _run(app: ASGIApp | str, *, workers: int = 1, **options: Any) -> None:
-    config = uvicorn.Config(
-        app, workers=workers, loop="asyncio", log_config=None, log_level="warning", access_log=False, **options
-    )
-    failed = _run_workers(config) if workers > 1 else _run_one(config)
-    if failed:
-        raise CannotServe
+def _config(app: ASGIApp | Callable[[], ASGIApp], **options: Any) -> uvicorn.Config:
+    return uvicorn.Config(app, loop="asyncio", log_config=None, log_level="warning", access_log=False, **options)
 
 
 def _run_one(config: uvicorn.Config) -> bool:
@@ -148,11 +150,11 @@ def _run_one(config: uvicorn.Config) -> bool:
     return not server.started
 
 
-def _run_workers(config: uvicorn.Config) -> bool:
+def _run_workers(config: uvicorn.Config, configuration: Configuration) -> bool:
     """Serve in several processes; tell whether one of them did not start, which ends all."""
     with TemporaryDirectory(prefix="toolfunnel-figures-") as figures:
         share_figures(Path(figures))
-        workers = Workers(config, sockets=[config.bind_socket()])
+        workers = Workers(config, [config.bind_socket()], configuration, create_app)
         workers.run()
     if workers.ended_at_once:
         raise SystemExit(ENDED_AT_ONCE)

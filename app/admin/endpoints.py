@@ -173,15 +173,17 @@ async def healthz() -> dict[str, str]:
 @probes.get(
     "/readyz", dependencies=[Depends(seen_from_here)], response_model=schemas.Readiness, responses=schemas.NOT_READY
 )
-async def readyz(service: Service) -> Response:
+async def readyz(request: Request, service: Service) -> Response:
     """Tell whether the catalogue is loaded and embedded: 200, or 503 with what is missing."""
-    snapshots = service.snapshots
+    snapshots, refused = service.snapshots, request.state.reload.refused
     state = {
         "ready": snapshots.ready,
         "tools": len(snapshots.catalog),
         "pending": snapshots.pending,
         "registry": "away" if snapshots.away else "up",
     }
+    if refused:
+        state["configuration"] = f"The last one was refused; the one before it is in force. {refused}"
     return as_json(state, status=200 if snapshots.ready else 503)
 
 

@@ -258,6 +258,10 @@ class Readiness(BaseModel):
     registry: Literal["up", "away"] = Field(
         description="away: it cannot be read now. The last catalogue serves on, and nothing can be changed."
     )
+    configuration: str = Field(
+        "",
+        description="Why the last one that was read was refused: the one before it is in force. Only there if it was.",
+    )
 
 
 class ProblemSchema(BaseModel):

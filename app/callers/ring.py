@@ -42,12 +42,19 @@ class Keyring:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.used: set[str] = set()
         self._held: dict[str, _Held] = {}
+        self._ids: frozenset[str] = frozenset()
         self._inside: dict[str, WeakSet[asyncio.Task[object]]] = {}
         self._taken_back: set[str] = set()
         self._clock = clock
 
+    def __len__(self) -> int:
+        """Return how many keys would open."""
+        return len(self._held)
+
     def hold(self, keys: Iterable[Key]) -> None:
         """Let these keys open and no others; cancel the requests in hand of those that are taken back."""
+        keys = list(keys)
+        self._ids = frozenset(key.id for key in keys)
         before, self._held = self._held, self._of(keys)
         for digest in before.keys() - self._held.keys():
             key_id = before[digest].holder.id
@@ -71,6 +78,10 @@ class Keyring:
             return None
         self.used.add(held.holder.id)
         return held.holder
+
+    def made(self, shown: bytes) -> bool:
+        """Return whether this looks like a key of this gateway's making, whether it opens or not any more."""
+        return form.id_of(shown) in self._ids
 
     def grants_of(self, key_id: str) -> Grants | None:
         """Give what a key grants that is held; None where there is none of this id."""

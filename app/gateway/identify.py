@@ -32,13 +32,18 @@ def identify(headers: Headers, settings: Settings, keyring: Keyring) -> Caller:
     """Find out who asks.
 
     Raises:
-        Unauthorized: In managed mode, the key shown opens nothing.
+        Unauthorized: In managed mode, the key shown opens nothing. Or it is one of this gateway's own, which would go
+            to the provider.
         BadRequest: An `x-toolfunnel-…` header cannot be read.
     """
     credential = b"\0".join(value for name, value in headers if name in (b"authorization", b"api-key", b"x-api-key"))
     holder = None
     if settings.upstream.credentials is Credentials.MANAGED and settings.callers.are_asked_for:
         holder = _holder(bearer(headers), settings.callers, keyring)
+    elif keyring.made(bearer(headers)):
+        raise Unauthorized(
+            "This is a key of this gateway, which is not configured to ask for its keys now. It was not passed on."
+        )
     owner, asked = hashlib.blake2b(credential, digest_size=16).hexdigest(), options.read(headers)
     if holder is None:
         return Caller(owner, asked)

@@ -11,7 +11,7 @@ import typer
 
 from app import settings
 from app.registry.store import Registry
-from app.settings import Settings
+from app.settings import Configuration, Settings
 
 T = TypeVar("T")
 
@@ -25,9 +25,18 @@ def load(config: Path | None) -> Settings:
     Raises:
         ConfigurationError: It cannot be used.
     """
+    return read(config).settings
+
+
+def read(config: Path | None) -> Configuration:
+    """Read the configuration, with the file that it comes from.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
     if config is not None:
         settings.use_file(config)
-    return settings.load()
+    return settings.read()
 
 
 def with_registry(loaded: Settings, work: Callable[[Registry], Awaitable[T]]) -> T:

@@ -7,20 +7,22 @@ may be written as `env:NAME` or `file:PATH`; they are resolved once, here, and n
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from app import files, yaml12
 from app.errors import ConfigurationError
 from app.settings.address import shown
 from app.settings.callers import CallerSettings as CallerSettings
 from app.settings.callers import LimitSettings as LimitSettings
 from app.settings.encoders import EmbeddedSpec, EncoderSpecs
+from app.settings.file import NO_FILE
+from app.settings.file import ConfigFile as ConfigFile
+from app.settings.file import read as read_file
 from app.settings.imports import ImportSettings
 from app.settings.registry import RegistrySettings as RegistrySettings
 from app.settings.secret import Secret
@@ -34,8 +36,6 @@ from router.types import Risk, Source
 PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
 FIGURES_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client looks for it when it is imported
-DEFAULT_FILE = Path("config.yaml")
-_MOST_VALUES = 100_000  # of config.yaml, its aliases followed
 
 
 class LogFormat(StrEnum):
@@ -245,7 +245,15 @@ def figures_are_shared() -> bool:
     return FIGURES_VARIABLE in os.environ
 
 
-def load(path: Path | None = None) -> Settings:
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings, and the file that they come from as far as they do."""
+
+    settings: Settings
+    file: ConfigFile = NO_FILE
+
+
+def read(path: Path | None = None) -> Configuration:
     """Read all settings.
 
     `path` defaults to $TOOLFUNNEL_CONFIG, then to ./config.yaml where there is one.
@@ -253,10 +261,12 @@ def load(path: Path | None = None) -> Settings:
     Raises:
         ConfigurationError: A file is missing or broken, a key is unknown, or a value cannot be used.
     """
-    values = _read_file(path)
+    if path is None and (named := os.environ.get(CONFIG_VARIABLE)):
+        path = Path(named)
+    file = read_file(path)
     _refuse_unknown_variables()
     try:
-        return Settings(**values)
+        return Configuration(Settings(**file.values), file)
     except ValidationError as error:
         raise ConfigurationError(_readable(error)) from error
     except SettingsError as error:
@@ -266,54 +276,21 @@ def load(path: Path | None = None) -> Settings:
         ) from None  # what is beneath holds the value, which may be a secret
 
 
+def load(path: Path | None = None) -> Settings:
+    """Return the settings of `read`.
+
+    Raises:
+        ConfigurationError: See `read`.
+    """
+    return read(path).settings
+
+
 def redacted(settings: Settings) -> dict[str, Any]:
     """Give the settings as plain values, secrets as stars."""
     dumped: dict[str, Any] = settings.model_dump(mode="json")
     for source in dumped["imports"]["sources"]:
         source["url"] = shown(source["url"])
     return dumped
-
-
-def _read_file(path: Path | None) -> dict[str, Any]:
-    if path is None and (named := os.environ.get(CONFIG_VARIABLE)):
-        path = Path(named)
-    if path is None and not DEFAULT_FILE.exists():
-        return {}
-    path = path or DEFAULT_FILE
-    values = _parsed(path)
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigurationError(f"{path}: expected sections such as 'server:' at the top")
-    for key in values:  # an argument of pydantic-settings, such as _env_prefix, is no key either
-        if not isinstance(key, str) or key.startswith("_"):
-            raise ConfigurationError(f"{key}: there is no such key")
-    return {key: {} if value is None else value for key, value in values.items()}
-
-
-def _parsed(path: Path) -> Any:
-    try:
-        text = files.read(path, files.MOST_CONFIGURATION_BYTES).decode()
-        return yaml12.bounded(yaml.SafeLoader, text, _MOST_VALUES)
-    except FileNotFoundError as error:
-        raise ConfigurationError(f"{path}: there is no such file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: {_place(error)}") from None  # what is beneath quotes the file
-    except RecursionError as error:
-        raise ConfigurationError(f"{path}: it is nested too deeply") from error
-
-
-def _place(error: yaml.YAMLError) -> str:
-    """Say where YAML is broken without quoting it: the text may be a secret."""
-    if isinstance(error, yaml12.TooMuch):
-        return str(error)
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
-        return "this is not YAML text"
-    place = f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1} is not valid YAML"
-    quotes_nothing = isinstance(error, yaml.scanner.ScannerError | yaml.parser.ParserError)
-    return f"{place}: {error.problem}" if quotes_nothing else place
 
 
 def _refuse_unknown_variables() -> None:

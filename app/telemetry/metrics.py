@@ -99,6 +99,7 @@ class Telemetry:
         self._first_byte = histogram("first_byte_seconds", "Until a body's first byte", _ANSWER_BUCKETS, "route")
         self._upstream = counter("upstream_failures", "Calls that the provider failed, by class", "kind")
         self._reloads = counter("config_reloads", "Configurations read again, by result", "result")
+        self._refused = gauge("config_refused", "Whether the last configuration was refused", among="livemax")
         self._in_flight = gauge("in_flight", "Requests below /v1 now")
         self._connections = gauge("upstream_connections", "Connections to the provider now", "state")
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
@@ -151,6 +152,7 @@ class Telemetry:
     def reloaded(self, result: str) -> None:
         """Add a reading of the configuration: applied or refused."""
         self._reloads.labels(result).inc()
+        self._refused.set(result == "refused")
 
     async def watch(self, pool: Callable[[], Pool]) -> None:
         """Look at the event loop and at the connections, for good."""

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 import yaml
 
 from tests.cli.command import Place, wait_until
+from tests.conftest import StartGateway
 from tests.support import sockets, tools
 from tests.support.gateway import GatewayProcess, free_port
 from tests.support.lines import lines, wait_for_text
@@ -60,12 +63,73 @@ def gateway(running: GatewayProcess, house: Path, upstream: Upstream) -> Gateway
 def write_file(house: Path, upstream: Upstream, /, **sections: dict[str, Any]) -> None:
     """Write the configuration: the first one, with sections replaced."""
     values: dict[str, Any] = {
+        "server": {"max_body_bytes": 2**20},
         "upstream": {"base_url": upstream.base_url},
         "admin": {"key": ADMIN_KEY},
         "select": {"budget_ms": 3000, "initial": 12},
         "log": {"format": "json"},
     }
     (house / "config.yaml").write_text(yaml.safe_dump(values | sections), encoding="utf-8")
+
+
+KEYS_IN_REGISTRY = {
+    "UPSTREAM__CREDENTIALS": "managed",
+    "UPSTREAM__API_KEY": "provider-key",
+    "CALLERS__PEPPER": "a-pepper-for-tests-that-is-long-enough-0123456789",
+}
+
+
+@dataclass
+class Demanding:
+    """A server in managed mode that asks for keys: what must not be lost."""
+
+    gateway: GatewayProcess
+    house: Path
+    upstream: Upstream
+
+    def write(self, callers: Sequence[str] = ("of-a-team",), api_key: str = "provider-key") -> None:
+        """Write its configuration, in place."""
+        managed = {"base_url": self.upstream.base_url, "credentials": "managed", "api_key": api_key}
+        write_file(self.house, self.upstream, upstream=managed, callers={"keys": list(callers)})
+
+    def harm(self, how: str) -> None:
+        """Harm its file."""
+        file = self.house / "config.yaml"
+        text = file.read_text(encoding="utf-8")
+        harmed = {
+            "empty": "",
+            "commented out": "".join(f"# {line}" for line in text.splitlines(keepends=True)),
+            "cut after upstream": "admin:\n  key: the-admin-key\nupstream:\n",
+            "without its last line": text.rstrip("\n").rpartition("\n")[0],
+            "null": text.replace(f"key: {ADMIN_KEY}", "key: null"),
+        }
+        file.unlink() if how == "gone" else file.write_text(harmed[how], encoding="utf-8")
+
+    def statuses(self) -> tuple[int, int, int]:
+        """Return what becomes of requests to the admin API without its key, and of callers without and with theirs."""
+        bare = httpx.get(f"{self.gateway.url}/admin/tools", trust_env=False).status_code
+        stranger = self.gateway.post({}, "/embeddings", authorization="Bearer of-nobody").status_code
+        return bare, stranger, self.gateway.post({}, "/embeddings", authorization="Bearer of-a-team").status_code
+
+
+@pytest.fixture(scope="module")
+def demanding_server(tmp_path_factory: pytest.TempPathFactory, running_upstream: Upstream) -> Iterator[Demanding]:
+    """Give one server for all of them."""
+    house = tmp_path_factory.mktemp("demanding")
+    managed = {"base_url": running_upstream.base_url, "credentials": "managed", "api_key": "provider-key"}
+    write_file(house, running_upstream, upstream=managed, callers={"keys": ["of-a-team"]})
+    gateway = GatewayProcess.start(house)
+    gateway.admin_key = ADMIN_KEY
+    yield Demanding(gateway, house, running_upstream)
+    gateway.stop()
+
+
+@pytest.fixture
+def demanding(demanding_server: Demanding, upstream: Upstream) -> Demanding:
+    """The same with its first configuration."""
+    demanding_server.write()
+    assert reload(demanding_server.gateway).status_code == 200
+    return demanding_server
 
 
 def reload(gateway: GatewayProcess) -> Any:
@@ -88,16 +152,76 @@ def test_f11_new_values_are_in_force_for_the_next_request(
     )
 
 
-def test_f11_keys_of_callers_and_of_the_provider_change(
-    gateway: GatewayProcess, house: Path, upstream: Upstream
-) -> None:
+def test_f11_keys_of_callers_and_of_the_provider_change(demanding: Demanding) -> None:
     """A caller's key that is withdrawn is refused by the next request; the provider sees its new key."""
-    managed = {"base_url": upstream.base_url, "credentials": "managed", "api_key": "provider-key-2"}
-    write_file(house, upstream, upstream=managed, callers={"keys": ["of-a-team"]})
-    assert "callers.keys" in reload(gateway).json()["changed"]
-    statuses = [gateway.post({}, authorization=f"Bearer {key}").status_code for key in ("of-another", "of-a-team")]
+    gateway, upstream = demanding.gateway, demanding.upstream
+    demanding.write(callers=["of-another-team"], api_key="another-provider-key")
+    assert set(reload(gateway).json()["changed"]) == {"callers.keys", "upstream.api_key"}
+    statuses = [gateway.post({}, authorization=f"Bearer {key}").status_code for key in ("of-a-team", "of-another-team")]
     assert statuses == [401, 200]
-    assert upstream.last.values("authorization") == ["Bearer provider-key-2"]
+    assert upstream.last.values("authorization") == ["Bearer another-provider-key"]
+
+
+@pytest.mark.parametrize(
+    "harm", ["gone", "empty", "commented out", "cut after upstream", "without its last line", "null"]
+)
+def test_h02_a_file_of_which_a_part_is_missing_opens_nothing(demanding: Demanding, harm: str) -> None:
+    """By signal and by the admin API: said in the answer, the log, /readyz and a figure; then a whole one is taken."""
+    gateway, said = demanding.gateway, demanding.gateway.log.count("the old one stays")
+    demanding.harm(harm)
+    gateway.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: gateway.log.count("the old one stays") > said)
+    answer = reload(gateway)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_configuration")
+    assert demanding.statuses() == (401, 401, 200)
+    ready = gateway.admin("GET", "/readyz")
+    assert (ready.status_code, "was refused" in ready.json()["configuration"]) == (200, True)
+    assert "\ntoolfunnel_config_refused 1.0" in gateway.admin("GET", "/metrics").text
+    assert lines(gateway, "the new configuration cannot be used; the old one stays")[-1]["level"] == "error"
+    demanding.write()
+    assert reload(gateway).status_code == 200
+    assert "configuration" not in gateway.admin("GET", "/readyz").json()
+    assert "\ntoolfunnel_config_refused 0.0" in gateway.admin("GET", "/metrics").text
+
+
+def test_h02_keys_are_withdrawn_to_the_last_but_one(demanding: Demanding) -> None:
+    """Adding and removing is taken; to ask for none any more needs a restart."""
+    demanding.write(callers=["of-a-team", "of-another"])
+    assert reload(demanding.gateway).json()["changed"] == ["callers.keys"]
+    demanding.write(callers=["of-another"])
+    assert reload(demanding.gateway).json()["changed"] == ["callers.keys"]
+    assert demanding.statuses() == (401, 401, 401)
+    demanding.write(callers=[])
+    refused = reload(demanding.gateway)
+    assert (refused.status_code, "needs a restart" in refused.json()["error"]["message"]) == (400, True)
+
+
+def test_h02_a_key_in_a_file_that_was_emptied_stays_in_force(demanding: Demanding) -> None:
+    """Or that cannot be read any more; one that was replaced is taken."""
+    secret = demanding.house / "secret"
+    secret.write_text("of-a-team\n")
+    demanding.write(callers=[f"file:{secret}"])
+    assert reload(demanding.gateway).status_code == 200
+    for text in ("", "\n", "of-a"):
+        secret.write_text(text)
+        assert (reload(demanding.gateway).status_code, demanding.statuses()) == (400, (401, 401, 200))
+    secret.unlink()
+    assert (reload(demanding.gateway).status_code, demanding.statuses()) == (400, (401, 401, 200))
+    secret.write_text("a-new-one")
+    assert (reload(demanding.gateway).status_code, demanding.statuses()) == (200, (401, 401, 401))
+
+
+def test_h02_a_gateway_that_lost_its_configuration_passes_none_of_its_keys_on(
+    start_gateway: StartGateway, upstream: Upstream
+) -> None:
+    """Started in passthrough mode over a registry with keys it says so, and refuses them instead of forwarding."""
+    first = start_gateway(**KEYS_IN_REGISTRY)
+    key = first.admin("POST", "/admin/keys", json={"name": "a team"}).json()["key"]
+    registry = f"sqlite:///{first.directory / 'registry.db'}"
+    lost = start_gateway(REGISTRY__URL=registry)
+    assert "nobody is asked for one" in lost.log
+    statuses = [lost.post({}, "/embeddings", authorization=f"Bearer {one}").status_code for one in (key, "sk-own")]
+    assert (statuses, len(upstream.requests)) == ([401, 200], 1)
 
 
 def test_f11_a_stream_keeps_the_provider_it_began_with(
@@ -217,8 +341,11 @@ def test_f11_workers_all_follow(tmp_path: Path, upstream: Upstream) -> None:
         assert process.wait(20) == 0
 
 
-def test_f11_a_worker_that_dies_while_the_file_is_bad_ends_nothing(tmp_path: Path, upstream: Upstream) -> None:
-    """The other one serves on; when the file is repaired, the dead one is replaced."""
+@pytest.mark.parametrize("harm", ["", "broken: ["], ids=["emptied", "broken"])
+def test_h02_a_worker_that_is_replaced_begins_with_what_is_in_force(
+    tmp_path: Path, upstream: Upstream, harm: str
+) -> None:
+    """Whatever is in the file by then: it asks for the keys that the last reload brought."""
     place = Place(tmp_path, {})
     write_file(tmp_path, upstream)
     port = free_port()
@@ -226,12 +353,16 @@ def test_f11_a_worker_that_dies_while_the_file_is_bad_ends_nothing(tmp_path: Pat
     server = GatewayProcess(process, port, tmp_path, ADMIN_KEY)
     try:
         wait_until(lambda: place.written().count('"ready to serve"') == 2, 60)
-        (tmp_path / "config.yaml").write_text("broken: [", encoding="utf-8")
-        psutil.Process(max(workers(process.pid))).kill()
-        wait_until(lambda: "cannot be replaced" in place.written())
-        assert server.post({}, "/embeddings").status_code == 200
-        write_file(tmp_path, upstream)
-        wait_until(lambda: place.written().count('"ready to serve"') == 3, 60)
+        managed = {"base_url": upstream.base_url, "credentials": "managed", "api_key": "provider-key"}
+        write_file(tmp_path, upstream, upstream=managed, callers={"keys": ["of-a-team"]})
+        os.kill(process.pid, signal.SIGHUP)
+        wait_until(lambda: place.written().count("was read again") == 2)
+        (tmp_path / "config.yaml").write_text(harm, encoding="utf-8")
+        for pid in workers(process.pid):
+            psutil.Process(pid).kill()
+        wait_until(lambda: place.written().count('"ready to serve"') == 4, 60)
+        demanding = Demanding(server, tmp_path, upstream)
+        assert {demanding.statuses() for _ in range(10)} == {(401, 401, 200)}
     finally:
         process.terminate()
         assert process.wait(20) == 0

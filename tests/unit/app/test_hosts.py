@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from app.errors import ForeignHost, ForeignOrigin
 from app.hosts import check_caller, check_probe
 from app.settings import Settings
 
-LOOPBACK = {"server": {"host": "127.0.0.1"}}
-MANAGED = {"upstream": {"credentials": "managed", "base_url": "http://model/v1", "api_key": "provider"}}
-OPEN = {"server": {"host": "0.0.0.0"}, "admin": {"key": "k"}}
-LISTED = {"server": {"allowed_hosts": ["a.example"]}}
-LISTED_OPEN = {"server": {"host": "0.0.0.0", "allowed_hosts": ["a.example"]}, "admin": {"key": "k"}}
-KEYS = MANAGED | {"callers": {"keys": ["a"]}}
+Sections = dict[str, Any]
+
+LOOPBACK: Sections = {"server": {"host": "127.0.0.1"}}
+MANAGED: Sections = {"upstream": {"credentials": "managed", "base_url": "http://model/v1", "api_key": "provider"}}
+OPEN: Sections = {"server": {"host": "0.0.0.0"}, "admin": {"key": "k"}}
+LISTED: Sections = {"server": {"allowed_hosts": ["a.example"]}}
+LISTED_OPEN: Sections = {"server": {"host": "0.0.0.0", "allowed_hosts": ["a.example"]}, "admin": {"key": "k"}}
+KEYS: Sections = MANAGED | {"callers": {"keys": ["a"]}}
 KEY = ("authorization", "Bearer sk-own")
 EVIL, EVIL_PAGE = ("host", "evil.example:8000"), ("origin", "http://evil.example:8000")
 HOME = ("host", "localhost:8000")
 
-PASSES: dict[str, tuple[dict[str, object], list[tuple[str, str]]]] = {
+PASSES: dict[str, tuple[Sections, list[tuple[str, str]]]] = {
     "a program": (LOOPBACK, [HOME]),
     "the address it listens on": ({"server": {"host": "127.0.0.5"}}, [("host", "127.0.0.5:8000")]),
     "an IPv6 address": (MANAGED, [("host", "[::1]:8000")]),
@@ -35,7 +39,7 @@ PASSES: dict[str, tuple[dict[str, object], list[tuple[str, str]]]] = {
     "a name of a service": (OPEN, [("host", "toolfunnel.ai.svc.cluster.local:8000")]),
     "a page, on the network": (OPEN, [EVIL, ("origin", "https://chat.example")]),
 }
-REFUSED: dict[str, tuple[dict[str, object], list[tuple[str, str]], type[Exception]]] = {
+REFUSED: dict[str, tuple[Sections, list[tuple[str, str]], type[Exception]]] = {
     "a name pointed here": (LOOPBACK, [EVIL, EVIL_PAGE], ForeignHost),
     "the same without Origin": (LOOPBACK, [EVIL], ForeignHost),
     "the same with a made-up key": (LOOPBACK, [EVIL, EVIL_PAGE, KEY], ForeignHost),
@@ -61,7 +65,7 @@ def headers(pairs: list[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 def test_what_programs_send_passes(case: str) -> None:
     """Programs, proxies, containers, and pages of this machine or with keys of their own."""
     settings, sent = PASSES[case]
-    check_caller("POST", headers(sent), Settings(**settings))  # type: ignore[arg-type]
+    check_caller("POST", headers(sent), Settings(**settings))
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -69,7 +73,7 @@ def test_what_a_foreign_page_can_send_is_refused(case: str) -> None:
     """Names that were pointed here, and requests that a browser sends without asking."""
     settings, sent, error = REFUSED[case]
     with pytest.raises(error, match=r"server\.allowed_hosts"):
-        check_caller("POST", headers(sent), Settings(**settings))  # type: ignore[arg-type]
+        check_caller("POST", headers(sent), Settings(**settings))
 
 
 def test_a_browser_may_ask_whether_a_page_may_send() -> None:
@@ -84,11 +88,11 @@ def test_figures_are_not_for_pages() -> None:
     """On a loopback address; whoever reaches another one may see them."""
     with pytest.raises(ForeignHost):
         check_probe(headers([EVIL]), Settings().server)
-    check_probe(headers([EVIL]), Settings(**OPEN).server)  # type: ignore[arg-type]
+    check_probe(headers([EVIL]), Settings(**OPEN).server)
 
 
 @pytest.mark.parametrize("host", ["http://a.example", "a.example:80", "a/b", ""])
 def test_a_host_is_a_name_alone(host: str) -> None:
     """A scheme or a port would never match anything."""
     with pytest.raises(ValueError, match="without scheme and port"):
-        Settings(server={"allowed_hosts": [host]})  # type: ignore[arg-type]
+        Settings(server={"allowed_hosts": [host]})
