@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import msgspec
@@ -27,6 +28,7 @@ from router.types import KEYWORDS, LEXICAL, NAMES, Reason, Tool
 out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _WIDE = 110  # columns from which there is room for descriptions
+_JUST_NOW = timedelta(minutes=2)  # a busy key's last use is written once a minute
 _NEAR = 5  # tools that were nearly chosen
 _WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
 _PASSED_OVER = (Reason.OVER_BUDGET, Reason.SOURCE_SHARE, Reason.IRRELEVANT)
@@ -93,6 +95,13 @@ def show_tools(tools: Sequence[Tool]) -> None:
     out.print(table)
 
 
+def used_text(at: datetime | None, now: datetime) -> str:
+    """Return when a key was used last, for people."""
+    if at is None:
+        return "never"
+    return "just now" if now - at < _JUST_NOW else at.strftime("%Y-%m-%d %H:%M")
+
+
 def show_keys(keys: Sequence[Mapping[str, Any]]) -> None:
     """Print callers' keys as a table."""
     table = _table()
@@ -101,7 +110,7 @@ def show_keys(keys: Sequence[Mapping[str, Any]]) -> None:
     for key in keys:
         grants = ((name, key[name]) for name in ("tenants", "sources", "tags", "risks"))
         reaches = "; ".join(f"{name}: {', '.join(words)}" for name, words in grants if words)
-        used = key["used_at"].strftime("%Y-%m-%d %H:00") if key["used_at"] else "never"
+        used = used_text(key["used_at"], datetime.now(UTC))
         table.add_row(
             key["id"], key["state"], _line(key["name"]), _line(reaches), _line(", ".join(key["limits"])), used
         )

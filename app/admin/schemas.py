@@ -78,7 +78,9 @@ class KeySchema(KeyWanted):
     id: str
     created_at: datetime
     revoked_at: datetime | None
-    used_at: datetime | None = Field(description="The hour in which it was used last.")
+    used_at: datetime | None = Field(
+        description="When it was used last: known two seconds later, of a busy key a minute."
+    )
     state: str = Field(description="active, expired or revoked.")
 
 

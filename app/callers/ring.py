@@ -36,11 +36,11 @@ class _Held:
 class Keyring:
     """What `hold` was given last. Of one event loop.
 
-    `used` collects the ids of keys that opened since it was emptied.
+    `used` collects when keys opened last since it was emptied, by id.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self.used: set[str] = set()
+        self.used: dict[str, float] = {}
         self._held: dict[str, _Held] = {}
         self._ids: frozenset[str] = frozenset()
         self._inside: dict[str, WeakSet[asyncio.Task[object]]] = {}
@@ -74,9 +74,10 @@ class Keyring:
     def open(self, shown: bytes, pepper: bytes) -> Holder | None:
         """Give the holder of a key; None for a key that is not known, or is not any more."""
         held = self._held.get(form.digest(shown, pepper))
-        if held is None or held.until <= self._clock():
+        now = self._clock()
+        if held is None or held.until <= now:
             return None
-        self.used.add(held.holder.id)
+        self.used[held.holder.id] = now
         return held.holder
 
     def made(self, shown: bytes) -> bool:

@@ -27,7 +27,7 @@ _TIMES = ("created_at", "expires_at", "revoked_at", "used_at")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A caller's key without its secret. Times are UTC; `used_at` is the hour in which it was used last.
+    """A caller's key without its secret. Times are UTC; `used_at` is when it was used last, to the minute.
 
     Empty `sources`, `tags` and `risks` narrow nothing; without `tenants` only what belongs to none is reached. `limits`
     are texts such as `60/minute`; without any the configured default counts.
@@ -85,9 +85,9 @@ class KeyStore:
         """Revoke a key for good; tell whether there is one of this id. Once revoked it stays as it is."""
         return key_id.isalnum() and await self._registry.shielded(self._revoke(key_id, now))
 
-    async def note_used(self, hours: Mapping[str, datetime]) -> None:
-        """Note by id in which hour keys were used; what is known of a later one stays."""
-        await self._registry.shielded(self._note_used(hours))
+    async def note_used(self, times: Mapping[str, datetime]) -> None:
+        """Note by id when keys were used; what is known of a later use stays."""
+        await self._registry.shielded(self._note_used(times))
 
     async def _token(self) -> str:
         async with self._registry.reading() as connection:
@@ -113,12 +113,12 @@ class KeyStore:
                 await _draw_token(connection)
         return there is not None
 
-    async def _note_used(self, hours: Mapping[str, datetime]) -> None:
+    async def _note_used(self, times: Mapping[str, datetime]) -> None:
         keys = schema.keys.c
-        earlier = or_(keys.used_at.is_(None), keys.used_at < bindparam("hour"))
-        statement = update(schema.keys).where(keys.id == bindparam("of"), earlier).values(used_at=bindparam("hour"))
+        earlier = or_(keys.used_at.is_(None), keys.used_at < bindparam("at"))
+        statement = update(schema.keys).where(keys.id == bindparam("of"), earlier).values(used_at=bindparam("at"))
         async with self._registry.changing() as connection:
-            await connection.execute(statement, [{"of": key_id, "hour": hour} for key_id, hour in hours.items()])
+            await connection.execute(statement, [{"of": key_id, "at": at} for key_id, at in times.items()])
 
 
 async def _token(connection: AsyncConnection) -> str:

@@ -99,7 +99,7 @@ encoders = Table(
     CheckConstraint("id = 1", name="single_row"),
 )
 
-# Callers' keys, as HMACs. The lists are JSON. `used_at` is rounded down to the hour; a revoked key stays.
+# Callers' keys, as HMACs. The lists are JSON. `used_at` is written once a minute at most; a revoked key stays.
 keys = Table(
     "keys",
     metadata,

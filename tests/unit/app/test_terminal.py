@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -92,3 +93,11 @@ def test_decision_of_two_encoders_shows_both(capsys: pytest.CaptureFixture[str])
     head, row = _shown(capsys, {"name": "a", "fused": _place(2, 1), "channels": channels})[-2:]
     assert " ".join(head.split()) == "tool why fused by use by gte by word by name description"
     assert " ".join(row.split()).startswith("1 a retrieved 2.000 3.00 #1 2.00 #1 1.00 #1 0.00 #1")
+
+
+def test_last_use_is_told_to_the_minute() -> None:
+    """Just now, or the minute; whoever's clock is behind says just now, too."""
+    now = datetime(2026, 1, 2, 3, 4, 59, tzinfo=UTC)
+    told = [terminal.used_text(now - timedelta(seconds=ago), now) for ago in (-5, 0, 119, 120, 3600)]
+    assert told == ["just now", "just now", "just now", "2026-01-02 03:02", "2026-01-02 02:04"]
+    assert terminal.used_text(None, now) == "never"

@@ -13,7 +13,7 @@ from app.callers.follow import Following
 from app.callers.ring import Keyring
 from app.registry.keys import Key, KeyStore
 from app.registry.store import Registry
-from tests.unit.app.callers.test_ring import PEPPER, made
+from tests.unit.app.callers.test_ring import PEPPER, Clock, made
 
 
 @pytest.fixture
@@ -62,19 +62,48 @@ async def test_keys_that_could_not_be_held_are_held_at_the_next_look(store: KeyS
     assert following.ring.open(secret, PEPPER) is not None
 
 
-async def test_a_key_is_noted_once_an_hour(store: KeyStore) -> None:
-    """Its hour is stored while the gateway runs, without another look at the keys; a later hour stays."""
-    following, (key, secret) = Following(Keyring(), store, look_s=60, note_s=0.01), made()
+async def used_at(store: KeyStore) -> datetime | None:
+    """Return when the one key was used last, as it is stored."""
+    _, (stored,) = await store.load()
+    return stored.used_at
+
+
+async def noted(store: KeyStore, at: int) -> None:
+    """Wait until a use is stored, in whole seconds."""
+    async with asyncio.timeout(20):
+        while await used_at(store) != datetime.fromtimestamp(at, UTC):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+
+
+async def test_the_last_use_of_a_key_is_noted_to_the_second(store: KeyStore) -> None:
+    """The first one soon, and every later one in its time, without another look at the keys; a later one stays."""
+    clock = Clock()
+    following, (key, secret) = Following(Keyring(clock), store, look_s=60, note_s=0.01, again_s=0.05), made()
     await store.add(key)
     await following.start()
     before = await store.token()
-    following.ring.open(secret, PEPPER)
-    stored: list[Key] = []
-    async with asyncio.timeout(20):
-        while not stored or stored[0].used_at is None:
-            _, stored = await store.load()
+    for _ in range(3):
+        clock.at += 7
+        following.ring.open(secret, PEPPER)
+        await noted(store, int(clock.at))
     await store.note_used({key.id: datetime(2020, 1, 1, tzinfo=UTC)})
-    _, again = await store.load()
-    assert stored[0].used_at == again[0].used_at == datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    assert await used_at(store) == datetime.fromtimestamp(int(clock.at), UTC)
     assert await store.token() == before
     await following.stop()
+
+
+async def test_a_busy_key_is_not_written_for_every_use(store: KeyStore) -> None:
+    """Within a minute of the last note it waits; the end of the gateway does not."""
+    clock = Clock()
+    following, (key, secret) = Following(Keyring(clock), store, look_s=60, note_s=60), made()
+    await store.add(key)
+    await following.start()
+    written = []
+    for _ in range(3):
+        clock.at += 1
+        following.ring.open(secret, PEPPER)
+        await following._note_used(60)
+        written.append(await used_at(store))
+    assert len(set(written)) == 1
+    await following.stop()
+    assert await used_at(store) == datetime.fromtimestamp(int(clock.at), UTC)

@@ -70,12 +70,15 @@ def test_a_key_opens_until_it_expires() -> None:
 
 
 def test_ring_notes_who_opened() -> None:
-    """By id; those who were refused are not among them."""
-    ring, (key, secret), (other, _) = Keyring(), made(), made()
+    """By id, and when they did last; those who were refused are not among them."""
+    clock = Clock()
+    ring, (key, secret), (other, _) = Keyring(clock), made(), made()
     ring.hold([key, other])
     ring.open(secret, PEPPER)
+    clock.at += 5
+    ring.open(secret, PEPPER)
     ring.open(secret[:-1], PEPPER)
-    assert ring.used == {key.id}
+    assert ring.used == {key.id: clock.at}
 
 
 @pytest.mark.parametrize(
