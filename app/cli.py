@@ -253,12 +253,15 @@ def route(
 @config.command("check")
 def check_config(config: Config = None, as_json: Json = False) -> None:
     """Read the configuration as the server would, and print it without its secrets."""
-    values = settings.redacted(load(config))
+    loaded = load(config)
+    values = settings.redacted(loaded)
     if as_json:
         print_json(values)
     else:
         text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
         out.print(text, end="", markup=False, highlight=False, soft_wrap=True)
+    if note := settings.doubt_about_provider(loaded.upstream):
+        err.print(note, style="yellow", markup=False, highlight=False)
 
 
 @app.command("demo-upstream")

@@ -181,6 +181,7 @@ async def readyz(request: Request, service: Service) -> Response:
         "tools": len(snapshots.catalog),
         "pending": snapshots.pending,
         "registry": "away" if snapshots.away else "up",
+        "provider": "set" if request.state.gateway.upstream.settings.base_url else "none",
     }
     if refused:
         state["configuration"] = f"The last one was refused; the one before it is in force. {refused}"

@@ -260,6 +260,9 @@ class Readiness(BaseModel):
     registry: Literal["up", "away"] = Field(
         description="away: it cannot be read now. The last catalogue serves on, and nothing can be changed."
     )
+    provider: Literal["set", "none"] = Field(
+        description="none: upstream.base_url is empty, and requests to models are answered 503."
+    )
     configuration: str = Field(
         "",
         description="Why the last one that was read was refused: the one before it is in force. Only there if it was.",

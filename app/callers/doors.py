@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from app.settings import Configuration, Credentials, Settings
-from app.telemetry.redact import origin
+from app.settings import Configuration, Credentials, Settings, doubt_about_provider
+from app.telemetry.redact import place
 
 _log = structlog.get_logger()
 
@@ -24,10 +24,12 @@ def tell(configuration: Configuration, tools: int, keys: int) -> None:
             keys=keys,
         )
 
+    if doubt := doubt_about_provider(settings.upstream):
+        _log.warning("the provider may not be what is meant", reason=doubt)
     _log.info(
         "ready to serve",
         tools=tools,
-        provider=origin(settings.upstream.base_url) or "none",
+        provider=place(settings.upstream.base_url) or "none",
         callers=_callers(settings),
         admin="with a key" if settings.admin.key is not None else "from this machine",
     )

@@ -6,6 +6,7 @@ import structlog
 
 from app.credentials import Headers
 from app.gateway.exchange import Exchange
+from app.gateway.paths import loggable
 from app.routing import Routed
 from app.telemetry import Telemetry, Usage
 
@@ -50,7 +51,7 @@ def account(exchange: Exchange, telemetry: Telemetry) -> None:
     _log.info(
         exchange.route,
         method=exchange.scope["method"],
-        path=_path(exchange.scope["path"]),
+        path=loggable(exchange.scope["path"]),
         status=usage.status,
         end=usage.end,
         **({"caller": usage.caller} if usage.caller else {}),
@@ -61,6 +62,7 @@ def account(exchange: Exchange, telemetry: Telemetry) -> None:
         **({"upstream_id": usage.upstream_id} if usage.upstream_id else {}),
         sent_bytes=usage.sent_bytes,
         failure=usage.failure,
+        **({"reason": usage.reason} if usage.reason else {}),
         **({"origins": usage.origins} if usage.upstream_status == 400 and usage.outcome == "routed" else {}),
     )
 
@@ -76,17 +78,5 @@ def _routing(usage: Usage) -> dict[str, object]:
     }
 
 
-def _path(path: str) -> str:
-    """Give the part of a path that names an endpoint: what follows it may name a caller's things."""
-    first = path.removeprefix("/v1/").partition("/")[0]
-    return f"/v1/{first}" if first in _ENDPOINTS else "/v1/…"
-
-
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1e3, 2)
-
-
-_ENDPOINTS = frozenset(
-    {"chat", "completions", "embeddings", "models", "responses", "messages", "files", "uploads", "batches", "images"}
-    | {"audio", "moderations", "rerank", "assistants", "threads", "vector_stores", "fine_tuning", "conversations"}
-)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -18,6 +20,8 @@ _FAMILIES: tuple[tuple[type[httpx.TransportError], type[UpstreamError], str], ..
     (httpx.ProtocolError, UpstreamInvalid, "The provider's answer is no HTTP that can be passed on."),
     (httpx.TransportError, UpstreamUnreachable, "The connection to the provider broke before it answered."),
 )
+
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL)
 
 # OpenSSL's numbers of what is wrong with a certificate (X509_V_ERR_…).
 _UNTRUSTED = "its certificate is not signed by an authority that is trusted here"
@@ -41,7 +45,21 @@ def explained(error: httpx.TransportError) -> UpstreamError:
         return UpstreamUnreachable(f"No secure connection to the provider: {_refusal(refusals[-1])}.")
     if isinstance(error, Unwritable):
         return UpstreamInvalid(f"The provider's answer cannot be passed on: {error}.")
+    if isinstance(error, httpx.ConnectError) and (reason := _unconnected(error)):
+        return UpstreamUnreachable(reason)
     return next(family(text) for kind, family, text in _FAMILIES if isinstance(error, kind))
+
+
+def _unconnected(error: httpx.TransportError) -> str:
+    """Return why there is no connection, where it can be told from others."""
+    causes = [cause for cause in _causes(error) if isinstance(cause, OSError)]
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return "The name of the provider cannot be resolved: see upstream.base_url, and this machine's name service."
+    if any(cause.errno == errno.ECONNREFUSED for cause in causes):
+        return "The provider's port refuses connections: nothing listens there. See upstream.base_url."
+    if any(cause.errno in _NO_WAY for cause in causes):
+        return "No way leads to the provider's address from here. See upstream.base_url, and this machine's network."
+    return ""
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

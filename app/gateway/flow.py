@@ -12,7 +12,16 @@ from structlog.contextvars import bind_contextvars
 from app.callers.rate import RateLimits
 from app.callers.ring import Keyring
 from app.credentials import Headers
-from app.errors import BodyTooLarge, GatewayError, Stopping, Unauthorized, answer_for, headers_for, openai_body
+from app.errors import (
+    BodyTooLarge,
+    GatewayError,
+    Stopping,
+    Unauthorized,
+    UpstreamError,
+    answer_for,
+    headers_for,
+    openai_body,
+)
 from app.gateway.account import account, add_routing, headers_of
 from app.gateway.exchange import Entrance, Exchange
 from app.gateway.forward import Upstream
@@ -195,6 +204,7 @@ async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None
         usage.status, usage.end = _CLIENT_GONE, "client_gone"
         return
     usage.failure = entry.code
+    usage.reason = str(error) if isinstance(error, UpstreamError) else ""
     if exchange.begun:
         raise error
     body = openai_body(str(error), entry)

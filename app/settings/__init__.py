@@ -31,6 +31,7 @@ from app.settings.section import check_base_url
 from app.settings.server import ServerSettings as ServerSettings
 from app.settings.upstream import Credentials as Credentials
 from app.settings.upstream import UpstreamSettings as UpstreamSettings
+from app.settings.upstream import doubt_about_provider as doubt_about_provider
 from router.types import Risk, Source
 
 PREFIX = "TOOLFUNNEL_"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -23,6 +24,15 @@ class Refusal(StrEnum):
     TOP_LEVEL_COMBINATORS = "top_level_combinators"
     REFERENCES = "references"
     FORMATS = "formats"
+
+
+def doubt_about_provider(upstream: UpstreamSettings) -> str:
+    """Return what is probably not meant about the provider; '' where nothing is."""
+    if not upstream.base_url:
+        return "No provider is set: upstream.base_url is empty, and requests to models are answered 503."
+    if not urlsplit(upstream.base_url).path.strip("/"):
+        return "upstream.base_url has no path; that of most providers ends in /v1."
+    return ""
 
 
 class UpstreamSettings(Section):

@@ -40,6 +40,7 @@ class Usage:
 
     `outcome`: routed, untouched, off, unreadable, timeout or failed; refused when it did not get as far as routing;
     what is not a chat request stays at refused. `failure`: '' or the code of an own error.
+    `reason`: why the provider did not answer.
     `end`: whole, refused (by the gateway), client_gone, broken_off (the provider's answer), cut_off (at shutdown) or
     failed (a fault of ours in mid-answer).
     `origins`: for each tool sent its place in the client's list, None for one of the catalogue.
@@ -55,6 +56,7 @@ class Usage:
     route_ms: float = 0.0
     status: int = 0
     failure: str = ""
+    reason: str = ""
     end: str = "whole"
     upstream_status: int = 0
     upstream_id: str = ""

@@ -32,6 +32,7 @@ _PATTERNS = (
 )
 # Each pattern needs one of these, whatever its case: a line without any need not be looked at more closely.
 _SIGNS = ("bearer", "basic", "sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "=", "://")
+_PLAIN_PART = re.compile(r"[a-z-]{0,20}|v[0-9]{1,2}(?:(?:alpha|beta)[0-9]{0,2})?")  # such as compatible-mode and v1
 _PLAIN = (int, float, bool, type(None))
 _ROOT = Path(__file__).parents[2]
 _DEEPEST = 5
@@ -42,12 +43,13 @@ def looks_secret(text: str) -> bool:
     return _has_sign(text) and any(pattern.search(text) for pattern, _ in _PATTERNS)
 
 
-def origin(url: str) -> str:
-    """Give scheme, host and port of a URL, '' of none: its path may hold a secret."""
+def place(url: str) -> str:
+    """Return scheme, host, port and path of a URL, '' of none. What is no plain word or version in it may be secret."""
     if not url:
         return ""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    path = "/".join(part if _PLAIN_PART.fullmatch(part) else "…" for part in parts.path.split("/"))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}"
 
 
 class Redaction:

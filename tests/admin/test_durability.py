@@ -68,7 +68,8 @@ def test_a_restart_with_a_thousand_known_tools_embeds_nothing(start_gateway: Sta
     first.stop()
     assert "embedding tools" in first.log
     second = start_gateway(REGISTRY__URL=f"sqlite:///{database(first)}")
-    assert second.admin("GET", "/readyz").json() == {"ready": True, "tools": 1_000, "pending": 0, "registry": "up"}
+    ready = second.admin("GET", "/readyz").json()
+    assert (ready["ready"], ready["tools"], ready["pending"]) == (True, 1_000, 0)
     assert "embedding tools" not in second.log
     assert second.admin("POST", "/admin/route", json=tools.chat("list invoices")).json()["mode"] == "hybrid"
 

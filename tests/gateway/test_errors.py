@@ -85,8 +85,24 @@ def test_e03_an_unreachable_provider_is_a_502(shared_gateway: StartGateway, clie
     assert (answer.status_code, error["type"], error["code"]) == (502, "api_error", "upstream_unreachable")
     assert set(error) == {"message", "type", "param", "code"}
     assert str(port) not in answer.text
-    with pytest.raises(openai.InternalServerError, match="No connection"):
+    with pytest.raises(openai.InternalServerError, match="refuses connections: nothing listens there"):
         client_of(gateway).chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+
+
+def test_a_name_and_a_port_that_fail_are_told_apart(shared_gateway: StartGateway) -> None:
+    """To the caller and in the log, without the address; the line of the start has the path, a missing one is told."""
+    told = {}
+    for address in (f"http://127.0.0.1:{free_port()}", "http://no-such-host.invalid/v1/Canary7F3"):
+        gateway = shared_gateway(UPSTREAM__BASE_URL=address, LOG__FORMAT="json")
+        answer = gateway.post(QUESTION)
+        told[address] = answer.json()["error"]["message"]
+        line = line_of(gateway, answer.headers["x-request-id"])
+        assert (line["failure"], line["reason"]) == ("upstream_unreachable", told[address])
+        assert not any(part in answer.text + str(line) for part in (address.split("//")[1], "Canary7F3"))
+    port, name = told.values()
+    assert port.startswith("The provider's port refuses connections")
+    assert name.startswith("The name of the provider cannot be resolved")
+    assert "http://no-such-host.invalid/v1/…" in gateway.log
 
 
 @pytest.mark.parametrize("ending", [Ending.RESET, Ending.CUT])
@@ -128,6 +144,9 @@ def test_e03_a_gateway_without_a_provider_says_so(shared_gateway: StartGateway, 
     for answer in (gateway.post(QUESTION), gateway.post({}, "/embeddings")):
         assert (answer.status_code, answer.headers["x-should-retry"]) == (503, "false")
         assert "TOOLFUNNEL_UPSTREAM__BASE_URL" in answer.json()["error"]["message"]
+    ready = gateway.admin("GET", "/readyz")
+    assert (ready.status_code, ready.json()["provider"]) == (200, "none")
+    assert "No provider is set: upstream.base_url is empty" in gateway.log
     with pytest.raises(openai.InternalServerError, match="No provider is configured"):
         client_of(gateway, max_retries=2).chat.completions.create(
             model="m", messages=[{"role": "user", "content": "hi"}]

@@ -68,7 +68,14 @@ def test_line_says_what_routing_did_and_how_long_it_took(stocked_gateway: Gatewa
     body = tools.encoded(tools.chat("list exams", stream=True))
     answer = stocked_gateway.post(body)
     line = line_of(stocked_gateway, answer.headers["x-request-id"])
-    expected = {"event": "chat", "level": "info", "method": "POST", "path": "/v1/chat", "status": 200, "end": "whole"}
+    expected = {
+        "event": "chat",
+        "level": "info",
+        "method": "POST",
+        "path": "/v1/chat/completions",
+        "status": 200,
+        "end": "whole",
+    }
     expected |= {"outcome": "routed", "upstream_status": 200, "failure": "", "sent_bytes": len(answer.content)}
     expected |= {"tools": answer.headers["x-toolfunnel-tools"], "received_bytes": len(body)}
     assert {key: line[key] for key in expected} == expected
@@ -77,9 +84,11 @@ def test_line_says_what_routing_did_and_how_long_it_took(stocked_gateway: Gatewa
 
 
 def test_line_of_what_passes_names_the_endpoint_and_nothing_below_it(gateway: GatewayProcess) -> None:
-    """Requests that are not chat have a line too; of a path it holds the endpoint's name, never the caller's."""
-    ids = [gateway.post({}, path).headers["x-request-id"] for path in ("/files/file-of-mine?x=1", "/somewhere/else")]
-    assert [line_of(gateway, one)["path"] for one in ids] == ["/v1/files", "/v1/…"]
+    """Requests that are not chat have a line too; of a path it holds the API's words, never the caller's."""
+    paths = ("/files/file-of-mine?x=1", "/somewhere/else", "/audio/speech", "/audio/transcriptions")
+    ids = [gateway.post({}, path).headers["x-request-id"] for path in paths]
+    logged = [line_of(gateway, one)["path"] for one in ids]
+    assert logged == ["/v1/files/…", "/v1/…/…", "/v1/audio/speech", "/v1/audio/transcriptions"]
     assert line_of(gateway, ids[0])["event"] == "other"
     assert "outcome" not in line_of(gateway, ids[0])
 

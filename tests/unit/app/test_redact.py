@@ -17,7 +17,7 @@ from app.settings import LogFormat, LogSettings, Settings, UpstreamSettings
 from app.settings.secret import secrets_of
 from app.telemetry import configure_logging
 from app.telemetry.logs import request_id
-from app.telemetry.redact import Redaction, explain_error, origin
+from app.telemetry.redact import Redaction, explain_error, place
 
 SECRET = "p@ss/wörd+of?mine"
 
@@ -125,11 +125,19 @@ def test_every_secret_of_the_settings_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"), [("https://u:p@host:8/a/b", "https://host:8"), ("http://[::1]:8/v1", "http://[::1]:8"), ("", "")]
+    ("url", "shown"),
+    [
+        ("https://u:p@host:8/compatible-mode/v1?key=x", "https://host:8/compatible-mode/v1"),
+        ("http://[::1]:8/v1beta2/", "http://[::1]:8/v1beta2/"),
+        ("https://host", "https://host"),
+        ("https://host/v1/Canary7F3/0123456789abcdef/openai", "https://host/v1/…/…/openai"),
+        ("https://host/thisisaverylongsecretofletters/v1", "https://host/…/v1"),
+        ("", ""),
+    ],
 )
-def test_origin_is_all_that_is_shown_of_an_address(url: str, shown: str) -> None:
-    """No user, no path, no query."""
-    assert origin(url) == shown
+def test_address_is_shown_with_the_plain_words_of_its_path(url: str, shown: str) -> None:
+    """A missing /v1 can be seen; no user, no query, and nothing that could be a secret."""
+    assert place(url) == shown
 
 
 @pytest.mark.parametrize(

@@ -496,3 +496,19 @@ def test_the_password_of_the_registry_is_shown_to_its_server_alone(url: str, add
     assert registry.address == address
     assert "a/b@c" not in repr(registry)
     assert "%40c" not in registry.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("base_url", "doubt"),
+    [
+        ("", "No provider is set"),
+        ("https://api.openai.com", "upstream.base_url has no path"),
+        ("https://api.openai.com/", "upstream.base_url has no path"),
+        ("https://api.openai.com/v1", ""),
+    ],
+)
+def test_doubt_about_the_provider_is_told(base_url: str, doubt: str) -> None:
+    """None at all, and one without /v1, are probably not meant."""
+    told = settings.doubt_about_provider(settings.UpstreamSettings(base_url=base_url))
+    assert told.startswith(doubt)
+    assert bool(told) == bool(doubt)
