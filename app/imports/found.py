@@ -17,6 +17,7 @@ MOST_CHARACTERS = 1_024  # of a description; providers refuse longer ones
 MOST_BINDING = 131_072  # characters of what a caller needs; a thousand parameters have room
 
 _MOST_KEYWORD = 100  # characters
+_MOST_SHOWN, _MOST_REASON = 200, 1_000
 
 JSON = dict[str, Any]
 
@@ -51,15 +52,24 @@ class Found:
         return json.dumps(fields | belongs, ensure_ascii=False, sort_keys=False).encode()
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct):
     """A tool that cannot be taken: its name at the source, or its place where it has none, and why."""
 
     original: str
     reason: str
 
+    def __post_init__(self) -> None:
+        """Make both fit to be shown: a source may have written anything."""
+        self.original, self.reason = shown(self.original, _MOST_SHOWN), shown(self.reason, _MOST_REASON)
+
 
 class UnusableTool(ValueError):
     """One tool of a source that cannot be taken; the text says why. The others can."""
+
+
+def shown(text: str, most: int) -> str:
+    """Return a text of a source as an answer can have it: cut, and a question mark for half a character."""
+    return text[:most].encode("utf-8", "replace").decode()
 
 
 def function(description: str, parameters: JSON | None) -> JSON:

@@ -14,7 +14,7 @@ from app.admin import records
 from app.errors import Conflict, InvalidRecords, NotFound, Problem, SourceRefused
 from app.imports import reading
 from app.imports.bounds import mapping
-from app.imports.found import Found, Refused, canonical
+from app.imports.found import Found, Refused, canonical, shown
 from app.imports.names import assign
 from app.imports.plan import Hold, Offer, Origin, Plan, approved, plan
 from app.registry.sources import Exchange, Known, Source, Sources, pending
@@ -24,6 +24,9 @@ from router.types import Tool
 
 Ready = Callable[[list[Tool]], Awaitable[None]]
 Step = Callable[[str, int], None]
+
+
+_MOST_REASON = 1_000  # characters
 
 
 class Changed(msgspec.Struct):
@@ -38,6 +41,10 @@ class Warned(msgspec.Struct):
 
     name: str
     reasons: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Make the reasons fit to be shown: a source may have written anything."""
+        self.reasons = tuple(shown(reason, _MOST_REASON) for reason in self.reasons)
 
 
 class Report(msgspec.Struct):
@@ -194,11 +201,14 @@ def _offer(spec: SourceSpec, one: Found, name: str, foreign: set[str], seen: set
     if name in foreign:
         return Refused(one.original, f"the name {name} is registered, and not from this source")
     try:
+        one.original.encode()
         raw = one.record(name, spec.name, spec.tenant)
         tool = records.read(raw)
     except (records.InvalidEntry, RecursionError, UnicodeEncodeError) as error:
-        reason = "a text of it holds half a surrogate pair" if isinstance(error, UnicodeEncodeError) else str(error)
+        reason = "a text of it holds half a character" if isinstance(error, UnicodeEncodeError) else str(error)
         return Refused(one.original, reason)
+    if "\0" in one.original or "\0" in tool.description:
+        return Refused(one.original, "a text of it holds a NUL, which no database takes")
     return Offer(
         original=one.original,
         tool=tool,

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, Table, insert
+from sqlalchemy import MetaData, Table, insert, inspect, select
 
 from app.errors import RegistryUnusable
 from app.registry import database, migrate, rows, schema
@@ -145,6 +145,22 @@ async def test_durability_c14_a_registry_of_any_version_is_brought_up(
     assert (await migrated.load())[1] == [make_tool("z"), make_tool("a")]
     assert (await migrated.vectors("one", ["d"]))["d"].tolist() == [1, 1]
     assert (await migrated.put([make_tool("z"), make_tool("b")])).created == ("b",)
+
+
+async def test_durability_c14_the_newest_migration_can_be_taken_back(
+    registry_url: str, open_registry: OpenRegistry, make_tool: MakeTool
+) -> None:
+    """The version before finds its own tables and all tools in them, and this one comes back to where it was."""
+    await (await open_registry()).put([make_tool("a")])
+    made = database.at(registry_url, 1_000)
+    with made.migrating() as connection:
+        command.downgrade(migrate.config(connection), "-1")
+        assert [one["name"] for one in inspect(connection).get_columns("provenance")][-1] == "pending"
+        assert connection.execute(select(schema.tools.c.name)).scalars().all() == ["a"]
+    migrate.upgrade(made)
+    with made.looking() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+    await made.dispose()
 
 
 async def test_durability_c14_a_newer_registry_is_refused(registry: Registry, registry_url: str) -> None:

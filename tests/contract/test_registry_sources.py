@@ -26,7 +26,8 @@ def sources(registry: Registry) -> Sources:
 def known(make_tool: MakeTool, name: str, source: str = "crm", pending: str | None = None) -> Known:
     """Give a tool of a source, known there by another name."""
     tool = make_tool(name, source=source)
-    return Known(tool, Provenance(name, source, "mcp", CRM.origin, f"{name}!", NOW, "d" * 64, "{}", pending))
+    binding = f'{{"tool":"{name}!"}}'
+    return Known(tool, Provenance(name, source, "mcp", CRM.origin, f"{name}!", NOW, "d" * 64, "{}", pending, binding))
 
 
 async def test_an_exchange_writes_tools_and_their_origin(sources: Sources, make_tool: MakeTool) -> None:

@@ -18,6 +18,7 @@ import pytest
 from app.errors import Conflict, RegistryError, RegistryUnusable
 from app.registry import backup
 from app.registry.keys import Key, KeyStore
+from app.registry.sources import Exchange, Known, Provenance, Source, Sources
 from app.registry.store import Registry
 from router.types import Risk, Tool
 from tests.support.memory import traced
@@ -49,18 +50,21 @@ def urls(tmp_path: Path, postgres: Postgres) -> Iterator[dict[str, str]]:
 async def test_durability_c15_a_backup_fills_any_store(
     urls: dict[str, str], tmp_path: Path, source: str, target: str
 ) -> None:
-    """Tools, their order, vectors and encoders come back equal, and the store goes on from there."""
+    """Tools, their order and origins, vectors and encoders come back equal, and the store goes on from there."""
     first, second = await Registry.open(urls[source]), await Registry.open(urls[target])
     await first.put([tool("z"), tool("gone"), tool("a")])
     await first.delete("gone")
     await first.add_vectors("encoder", {"d": VECTOR})
     await first.set_encoders("specs")
+    origin = Provenance("z", "api", "openapi", "", "GET /z", THEN, "d" * 64, "{}", None, '{"method":"GET"}')
+    await Sources(first).exchange(Source("api", "openapi", "", "{}"), Exchange([], [Known(tool("z"), origin)], []))
     known = await second.state()
     made = await backup.backup(first, tmp_path / "b.zip")
     assert await backup.restore(second, tmp_path / "b.zip") == made
     assert (await second.load())[1] == (await first.load())[1] == [tool("z"), tool("a")]
     assert (await second.vectors("encoder", ["d"]))["d"].tolist() == VECTOR.tolist()
     assert await second.encoders() == "specs"
+    assert await Sources(second).known("api") == [Known(tool("z"), origin)]
     assert (await second.changes(known)).whole
     await second.put([tool("new")])
     assert [one.name for one in (await second.load())[1]] == ["z", "a", "new"]

@@ -49,6 +49,26 @@ def test_what_cannot_be_taken_is_told_and_skipped(place: Place) -> None:
     )
 
 
+def test_what_a_bad_tool_costs_and_what_providers_refuse_is_printed(place: Place, server: McpServer) -> None:
+    """Without `--skip` every bad tool by its name; with it, what was left out, and a line for each kind of warning."""
+    either = {"type": "object", "anyOf": [{"required": ["a"]}, {"required": ["b"]}]}
+    listed = [{"name": name, "inputSchema": either} for name in ("one", "two", "three", "four")]
+    server.raw = {"tools": [*listed, {"name": "bare"}, {"name": ""}]}
+    refused = place.run("import", "mcp", server.url, "--source", "crm")
+    assert (refused.code, place.count("tools")) == (1, 0)
+    assert refused.err.splitlines()[:2] == [
+        "bare: it has no inputSchema, so that nobody can tell what it takes",
+        "tool 6: its name is empty",
+    ]
+    done = place.run("import", "mcp", server.url, "--source", "crm", "--skip")
+    assert done.code == 0
+    assert "refused: bare: it has no inputSchema" in done.out
+    (warning,) = [line for line in done.err.splitlines() if line.startswith("warning: ")]
+    assert warning.startswith(
+        "warning: crm__one, crm__two, crm__three and 1 more: combinators at the top of parameters"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

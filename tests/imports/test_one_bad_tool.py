@@ -16,7 +16,7 @@ from app.registry.store import Registry
 from app.settings.imports import SourceSpec
 from router.types import Risk
 from tests.imports.conftest import Import
-from tests.support.mcp_servers import LEGACY, MODERN, McpServer, serve_mcp
+from tests.support.mcp_servers import LEGACY, MODERN, McpServer, RawText, serve_mcp
 
 SCHEMA = {"type": "object", "properties": {"text": {"type": "string"}}}
 GOOD: dict[str, Any] = {"name": "good", "description": "Does good.", "inputSchema": SCHEMA}
@@ -113,6 +113,31 @@ async def test_a_hint_that_is_nonsense_counts_as_the_worse(
     stored = await registry.get("there__good")
     assert stored is not None
     assert stored.risk is Risk.DANGEROUS
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (
+            GOOD | {"name": "bad", "inputSchema": SCHEMA | {"default": "NUMBER"}},
+            "holds a number that JSON does not have",
+        ),
+        (GOOD | {"name": "ba\0d"}, "a text of it holds a NUL"),
+        (GOOD | {"name": "bad", "description": "half \ud83d of it, \\\\ud83d and \ud83d\ude00"}, ""),
+    ],
+)
+async def test_a_text_or_number_that_parsers_refuse_costs_no_other_tool(
+    text: dict[str, Any], reason: str, server: McpServer, take: Import, registry: Registry
+) -> None:
+    """Half a character is shown as one that is missing; a number of thousands of digits, and a NUL, cost their tool."""
+    written = json.dumps({"tools": [GOOD, text]}).replace('"NUMBER"', "9" * 5_000)
+    server.raw = RawText(written)
+    report = await take(url=server.url, skip=True)
+    assert [reason in one.reason for one in report.refused] == [True] * bool(reason)
+    if not reason:
+        stored = await registry.get("there__bad")
+        assert stored is not None
+        assert stored.description == "half \ufffd of it, \\\\ud83d and \U0001f600"
 
 
 def call(**more: object) -> dict[str, Any]:

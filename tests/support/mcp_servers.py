@@ -12,7 +12,7 @@ from typing import Any
 from mcp.server.lowlevel import NotificationOptions, Server
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from mcp.types import ListToolsResult, NotificationParams, PaginatedRequestParams, Tool, ToolAnnotations
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.support.served import serve
@@ -28,6 +28,12 @@ def tool(name: str, description: str = "Does something.", hints: dict[str, bool]
     return Tool(**{"name": name, "description": description, "input_schema": schema, "annotations": said} | more)
 
 
+class RawText(str):
+    """A result as it stands on the wire: what no JSON library of ours would write."""
+
+    __slots__ = ()
+
+
 @dataclass
 class McpServer:
     """What a server says; a test may change it while it runs. `pages` takes the place of `tools`, and so does `raw`.
@@ -36,7 +42,7 @@ class McpServer:
     """
 
     tools: list[Tool] = field(default_factory=list)
-    raw: dict[str, Any] | None = None
+    raw: dict[str, Any] | RawText | None = None
     pages: Pages | None = None
     ttl_ms: int = 0
     only: str = ""
@@ -109,8 +115,9 @@ class _Gate:
             await refusal(scope, receive, send)
             return
         if self._said.raw is not None and method == "tools/list":
-            answer = {"jsonrpc": "2.0", "id": asked["id"], "result": self._said.raw}
-            await JSONResponse(answer)(scope, receive, send)
+            result = self._said.raw if isinstance(self._said.raw, RawText) else json.dumps(self._said.raw)
+            answer = f'{{"jsonrpc": "2.0", "id": {json.dumps(asked["id"])}, "result": {result}}}'
+            await Response(answer, media_type="application/json")(scope, receive, send)
             return
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 

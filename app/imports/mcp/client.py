@@ -28,6 +28,7 @@ from app.errors import GatewayError, SourceRefused
 from app.imports import fetch
 from app.imports.found import Found, Refused
 from app.imports.mcp import tools
+from app.imports.mcp.mending import Mended
 from app.imports.mcp.pages import Pages
 from app.settings.imports import ImportSettings, SourceSpec
 
@@ -140,6 +141,7 @@ async def _transport(
     async def note(answer: httpx2.Response) -> None:
         if answer.status_code in (401, 403):
             refusals.append(f"it answered {answer.status_code}{fetch.reason(answer)}")
+        answer.stream = Mended(answer.stream)
 
     options: dict[str, Any] = {"headers": fetch.headers_of(spec), "event_hooks": {"response": [note]}}
     asking = await closing.enter_async_context(fetch.client(settings, **options))

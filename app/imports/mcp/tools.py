@@ -7,6 +7,7 @@ it. Source: MCP 2026-07-28, server/tools.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mcp.shared.inbound import find_invalid_x_mcp_header
@@ -27,7 +28,7 @@ _HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWor
 def read(entry: object, number: int, spec: SourceSpec, *, modern: bool) -> Found | Refused:
     """Return a tool of a list, or why it cannot be taken. `modern`: headers that a call has are the schema's to say."""
     name = words(mapping(entry).get("name")).strip()
-    original = name[:_SHOWN] or f"tool {number}"
+    original = name or f"tool {number}"
     try:
         return _found(entry, spec, modern=modern)
     except UnusableTool as error:
@@ -44,6 +45,8 @@ def _found(entry: object, spec: SourceSpec, *, modern: bool) -> Found:
     schema = _schema(entry)
     if modern and (reason := find_invalid_x_mcp_header(schema)) is not None:
         raise UnusableTool(f"a header that its calls would have cannot be sent: {reason}")
+    if not _is_finite(entry):
+        raise UnusableTool("it holds a number that JSON does not have, or one of hundreds of digits")
     hints = mapping(entry.get("annotations"))
     said = {key: entry[key] for key in _SAID if entry.get(key) is not None}
     if "annotations" in said and hints:
@@ -62,6 +65,16 @@ def _found(entry: object, spec: SourceSpec, *, modern: bool) -> Found:
         binding,
         notes=_notes(entry),
     )
+
+
+def _is_finite(entry: JSON) -> bool:
+    waiting: list[Any] = [entry]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, float) and not math.isfinite(one):
+            return False
+        waiting += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+    return True
 
 
 def _name(entry: JSON) -> str:
