@@ -52,12 +52,12 @@ async def test_durability_c15_a_backup_fills_any_store(
 ) -> None:
     """Tools, their order and origins, vectors and encoders come back equal, and the store goes on from there."""
     first, second = await Registry.open(urls[source]), await Registry.open(urls[target])
-    await first.put([tool("z"), tool("gone"), tool("a")])
+    origin = Provenance("z", "api", "openapi", "", "GET /z", THEN, "d" * 64, "{}", None, '{"method":"GET"}')
+    await Sources(first).exchange(Source("api", "openapi", "", "{}"), Exchange([], [Known(tool("z"), origin)], []))
+    await first.put([tool("gone"), tool("a")])
     await first.delete("gone")
     await first.add_vectors("encoder", {"d": VECTOR})
     await first.set_encoders("specs")
-    origin = Provenance("z", "api", "openapi", "", "GET /z", THEN, "d" * 64, "{}", None, '{"method":"GET"}')
-    await Sources(first).exchange(Source("api", "openapi", "", "{}"), Exchange([], [Known(tool("z"), origin)], []))
     known = await second.state()
     made = await backup.backup(first, tmp_path / "b.zip")
     assert await backup.restore(second, tmp_path / "b.zip") == made
