@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from app.credentials import Headers
+from app.digits import whole
 from app.errors import BadRequest
 from app.routing import Options
 
 PREFIX = b"x-toolfunnel-"
 _NONE = Options()
+_MOST = 999_999
 
 
 def read(headers: Headers) -> Options:
@@ -41,6 +43,7 @@ def _text(value: bytes) -> str:
 def _positive(value: str | None) -> int | None:
     if value is None:
         return None
-    if not (value.isascii() and value.isdigit() and len(value) <= 6 and int(value)):
-        raise BadRequest("x-toolfunnel-k is a whole number of at least 1")
-    return int(value)
+    number = whole(value, _MOST)
+    if not number:
+        raise BadRequest(f"x-toolfunnel-k is a whole number from 1 to {_MOST:,}")
+    return number

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from app import credentials, options
 from app.admin import records, schemas
 from app.admin.service import AdminService, Filter
+from app.digits import MOST_LENGTH, whole
 from app.errors import BadRequest, BodyTooLarge, NotFound, Unauthorized
 from app.hosts import check_probe, names_this_machine
 from app.settings import Settings
@@ -213,8 +214,8 @@ async def body_of(request: Request, settings: Settings) -> bytes:
     """
     limit = settings.admin.max_body_bytes
     refusal = BodyTooLarge(f"The body is larger than admin.max_body_bytes, {limit} bytes.")
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    announced = whole(request.headers.get("content-length", ""), MOST_LENGTH)
+    if announced is not None and announced > limit:
         raise refusal
     chunks: list[bytes] = []
     size = 0

@@ -229,7 +229,7 @@ def _definition(raw: bytes) -> Tool:
     """Read and check the tool object of an entry."""
     try:
         return _checked(raw.strip())
-    except (tool_object.MalformedTool, InvalidEntry) as error:
+    except (tool_object.MalformedTool, InvalidEntry, msgspec.MsgspecError) as error:
         raise InvalidEntry(f"tool: {error}") from error
 
 

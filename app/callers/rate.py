@@ -20,7 +20,8 @@ from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import StorageError
 
-from app.errors import RateLimited
+from app.errors import RateLimited, Unauthorized
+from app.settings.callers import is_limit
 
 if TYPE_CHECKING:
     from redis.asyncio import BlockingConnectionPool
@@ -39,10 +40,10 @@ def parsed(limit: str) -> RateLimitItem:
     Raises:
         ValueError: It is none.
     """
-    items = parse_many(limit)
-    if len(items) != 1 or not (items[0].amount > 0 and items[0].multiples > 0):
-        raise ValueError(f"couldn't parse rate limit string {limit!r}")
-    return items[0]
+    if not is_limit(limit):
+        raise ValueError("this is no rate limit string")
+    (item,) = parse_many(limit)
+    return item
 
 
 class RateLimits:
@@ -68,8 +69,13 @@ class RateLimits:
 
         Raises:
             RateLimited: It is one too many for one of them.
+            Unauthorized: One of them cannot be read: an earlier version took what nothing can count.
         """
-        for item in map(parsed, limits):
+        try:
+            items = [parsed(limit) for limit in limits]
+        except ValueError:
+            raise Unauthorized("A limit of this API key cannot be read. Ask for a new key.") from None
+        for item in items:
             passes_here = await self._own.hit(item, key_id)
             if self._shared is not None and time.monotonic() >= self._again_at:
                 try:

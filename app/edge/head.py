@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from app.credentials import Headers
+from app.digits import MOST_LENGTH
 from app.errors import BadRequest, GatewayError, HeadersTooLarge
 
 # RFC 9112, 3.2: uri-host [ ":" port ]. No user, no path, no query.
@@ -15,8 +16,8 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-
 # Visible ASCII; a fragment is for browsers and never sent.
 _TARGET = re.compile(rb"/[!\"$-~]*")
 _MAX_TARGET_BYTES = 65_535  # of the parser
-# Of what 64 bits hold. Leading zeros count: HTTP allows any number of them, and some who read them do not.
-_MAX_LENGTH_DIGITS = 19
+# Leading zeros count: HTTP allows any number of them, and some who read them do not.
+_MAX_LENGTH_DIGITS = len(str(MOST_LENGTH))
 _VERSIONS = ("1.0", "1.1")
 _AROUND_A_HEADER = len(b": \r\n")
 

@@ -21,6 +21,7 @@ import numpy as np
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_before_delay
 from tenacity.wait import wait_random_exponential
 
+from app.digits import whole
 from app.encoders.breaker import Breaker
 from app.settings.encoders import EndpointSpec
 from router.embed.unit import as_unit, clean
@@ -29,6 +30,7 @@ from router.types import Vectors
 
 _ATTEMPTS = 3
 _CONNECT_S = 3.0
+_LONGEST_WAIT_S = 3_600
 _FAILURES = 3  # in a row open the breaker
 _COOL_DOWN_S = 15.0
 _REFUSED = {400, 413, 422}  # these texts are refused; the endpoint is well
@@ -198,8 +200,8 @@ def _numbers(embedding: str | list[float]) -> Vectors:
 
 
 def _seconds(retry_after: str) -> float:
-    """Read a Retry-After in seconds; a date counts as none."""
-    return float(retry_after) if retry_after.isdecimal() else 0.0
+    """Return a Retry-After in seconds; a date, or a time without end, counts as none."""
+    return whole(retry_after, _LONGEST_WAIT_S) or 0
 
 
 def _wait(state: RetryCallState) -> float:

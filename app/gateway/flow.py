@@ -12,6 +12,7 @@ from structlog.contextvars import bind_contextvars
 from app.callers.rate import RateLimits
 from app.callers.ring import Keyring
 from app.credentials import Headers
+from app.digits import MOST_LENGTH, whole
 from app.errors import (
     BodyTooLarge,
     GatewayError,
@@ -218,7 +219,7 @@ async def _refuse(exchange: Exchange, inbox: Inbox, error: GatewayError) -> None
 
 def _announced(headers: Headers) -> int | None:
     value = next((value for name, value in headers if name == b"content-length"), b"")
-    return int(value) if value.isdigit() else None
+    return whole(value, MOST_LENGTH)
 
 
 def _has_body(headers: Headers) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from app.digits import MOST_LENGTH, whole
+
 _VERSIONS = ((1, 0), (1, 1))
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-_MAX_LENGTH_DIGITS = 19  # of what 64 bits hold
 
 
 def problem(version: tuple[int, int], status: int, headers: Sequence[tuple[bytes, bytes]]) -> str:
@@ -37,7 +38,7 @@ def _framing_problem(version: tuple[int, int], headers: Sequence[tuple[bytes, by
             lengths.append(value)
         elif lower == b"transfer-encoding":
             codings.append(value.strip().lower())
-    if any(not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS for value in lengths) or len(lengths) > 1:
+    if any(whole(value, MOST_LENGTH) is None for value in lengths) or len(lengths) > 1:
         return "its content-length is no length"
     if codings and (codings != [b"chunked"] or version == (1, 0) or lengths):
         return "its transfer-encoding is other than chunked, once, in HTTP/1.1"

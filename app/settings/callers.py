@@ -11,10 +11,16 @@ from app.settings.section import Section
 
 _SHORTEST = 32
 _REDIS = re.compile(r"rediss?://.+|unix://.+")
-# What `limits` reads; it is not loaded here.
+# What `limits` reads, with a bound for each part; it is not loaded here.
+_LONGEST_LIMIT = 64
 _LIMIT = re.compile(
-    r"\s*[1-9][0-9]*\s*(/|\s*per\s*)\s*([1-9][0-9]*)?\s*(second|minute|hour|day|month|year)s?\s*", re.IGNORECASE
+    r"[1-9][0-9]{0,8} ?(?:/|per) ?(?:[1-9][0-9]{0,3} ?)?(?:second|minute|hour|day|month|year)s?", re.IGNORECASE
 )
+
+
+def is_limit(text: str) -> bool:
+    """Return whether a text says how often something may happen, such as `60/minute` or `1000 per 2 hours`."""
+    return len(text) <= _LONGEST_LIMIT and _LIMIT.fullmatch(" ".join(text.split())) is not None
 
 
 class CallerSettings(Section):
@@ -62,6 +68,6 @@ class LimitSettings(Section):
     @field_validator("default")
     @classmethod
     def _check_default(cls, default: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(map(_LIMIT.fullmatch, default)):
+        if not all(map(is_limit, default)):
             raise ValueError("a limit is a number of requests and a time, such as 60/minute or 5000/day")
         return default

@@ -93,7 +93,9 @@ def _duplicates(text: bytes) -> frozenset[str]:
         NotAnObject: The text is nested too deeply, or not UTF-8.
     """
     try:
-        pairs: list[tuple[str, object]] = json.loads(text, object_pairs_hook=lambda found: found)
+        pairs: list[tuple[str, object]] = json.loads(
+            text, object_pairs_hook=lambda found: found, parse_int=str, parse_float=str
+        )
     except (RecursionError, UnicodeDecodeError) as error:
         raise NotAnObject(str(error)) from error
     return frozenset(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)

@@ -83,3 +83,27 @@ def test_limits_of_one_key_are_not_anothers(pair: Pair, issue: Issue, upstream: 
     """A caller that has used up its own leaves the others theirs."""
     first, second = issue(limits=["1/hour"])["key"], issue(limits=["1/hour"])["key"]
     assert [asked(pair[0], key) for key in (first, first, second)] == [200, 429, 200]
+
+
+ENDLESS = {
+    "years": "1/" + "9" * 400 + " years",
+    "requests": "9" * 400 + "/minute",
+    "blanks": " " * 20_000,
+    "blanks in it": "1 per" + " " * 20_000 + "minute",
+    "no window": "1/0 day",
+    "other digits": "1/٣ day",
+    "two": "60/minute;5/day",
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_b26_a_limit_without_measure_is_refused(pair: Pair, case: str) -> None:
+    """When a key is made, not when it is used."""
+    answer = pair[0].admin("POST", "/admin/keys", json={"name": "a test", "limits": [ENDLESS[case]]})
+    assert (answer.status_code, "limits" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("limit", ["60/minute", " 1000 per 2 hours ", "5 / day", "999999999/9999 years"])
+def test_b26_a_limit_within_measure_can_be_used(pair: Pair, issue: Issue, limit: str) -> None:
+    """Every limit that is taken is one that can be counted, here and in Redis."""
+    assert pair[0].post({}, authorization=f"Bearer {issue(limits=[limit])['key']}").status_code == 200

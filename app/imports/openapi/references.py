@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from app.digits import whole
 from app.imports.bounds import Work, mapping
 from app.imports.found import JSON, UnusableTool
 
@@ -72,8 +73,8 @@ def _at(document: JSON, reference: str) -> object:
         key = unquote(part).replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict):
             found = found.get(key)
-        elif isinstance(found, list) and key.isdecimal() and int(key) < len(found):
-            found = found[int(key)]
+        elif isinstance(found, list) and (index := whole(key, len(found))) is not None and index < len(found):
+            found = found[index]
         else:
             return None
     return found

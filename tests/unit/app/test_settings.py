@@ -512,3 +512,12 @@ def test_doubt_about_the_provider_is_told(base_url: str, doubt: str) -> None:
     told = settings.doubt_about_provider(settings.UpstreamSettings(base_url=base_url))
     assert told.startswith(doubt)
     assert bool(told) == bool(doubt)
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "1e300", "9" * 5000, "1" + "0" * 13])
+@pytest.mark.parametrize("name", ["SERVER__KEEP_ALIVE_S", "SERVER__WRITE_IDLE_S", "UPSTREAM__IDLE_TIMEOUT_S"])
+def test_a_number_without_measure_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """A timer could not be set to it."""
+    monkeypatch.setenv(f"TOOLFUNNEL_{name}", value)
+    with pytest.raises(ConfigurationError):
+        load()

@@ -13,7 +13,7 @@ from limits.errors import StorageError
 
 from app.callers import rate
 from app.callers.rate import RateLimits, duration, parsed
-from app.errors import RateLimited
+from app.errors import RateLimited, Unauthorized
 
 
 async def passes(limits: RateLimits, key: str, *written: str) -> bool:
@@ -103,3 +103,9 @@ def test_what_is_no_limit_is_refused(limit: str) -> None:
     """Amount and time are needed."""
     with pytest.raises(ValueError, match=r"rate limit string|granularity"):
         parsed(limit)
+
+
+async def test_a_kept_limit_that_cannot_be_read_lets_nobody_through() -> None:
+    """An earlier version took what nothing can count: refused, and no fault of ours."""
+    with pytest.raises(Unauthorized):
+        await RateLimits().count("a", ["60/minute", "1/" + "9" * 400 + " years"])
