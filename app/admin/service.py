@@ -17,8 +17,9 @@ import msgspec
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicate, Duplicates
 from app.errors import BadRequest, Conflict, NotFound, RegistryError
+from app.registry import held
 from app.registry.snapshot import Snapshots
-from app.registry.sources import Sources, enabling
+from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.registry.writing import PutResult
 from app.routing import Explained, Options, Routing
@@ -79,7 +80,7 @@ class AdminService:
 
         Raises:
             BadRequest: The record cannot be taken.
-            Conflict: The tool object has another name.
+            Conflict: The tool object has another name, or would be enabled while it waits for approval.
         """
         tool = await self.aside(partial(_entry, body))
         if tool.name != name:
@@ -94,6 +95,7 @@ class AdminService:
         Raises:
             BadRequest: The body is no batch.
             InvalidRecords: Entries cannot be taken; with every one of them.
+            Conflict: One would be enabled that waits for approval.
         """
         tools = await self.aside(lambda: records.read_all(records.split(body)))
         result = await self._registry.put(tools)
@@ -138,7 +140,7 @@ class AdminService:
         """
         try:
             enabled = await self.aside(partial(records.enables, body))
-            also = None if enabled is None else enabling(name, enabled)
+            also = partial(held.note_disabled, names=[name]) if enabled is False else None
             tool = await self._registry.change(name, lambda tool: records.changed(tool, body), also)
         except records.InvalidEntry as error:
             raise BadRequest(f"The change cannot be applied: {error}") from error

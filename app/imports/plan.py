@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from app.admin import records
-from app.registry.sources import Known, Pending, Provenance, pending
+from app.registry.held import Pending
+from app.registry.sources import Known, Provenance, pending
 from router.types import Risk, Tool
 
 _RISKS = list(Risk)  # from harmless to dangerous
@@ -138,9 +139,10 @@ def _again(offer: Offer, known: Known, origin: Origin, hold: Hold) -> tuple[str,
         # The source says again what was approved, or we read the same words in another way than we did.
         return "changed", _taken(offer, known, origin, waiting)
     if waiting is not None and waiting.digest == offer.digest and hold.changed:
-        if waiting.base == offer.base:
+        if waiting.base == offer.base and not known.tool.enabled:
             return "waiting", None
-        return "waiting", replace(known, provenance=replace(before, pending=_pending(offer, waiting.enabled)))
+        again = replace(before, pending=_pending(offer, waiting.enabled))
+        return "waiting", Known(replace(known.tool, enabled=False), again)
     if hold.changed:
         enabled = known.tool.enabled if waiting is None else waiting.enabled
         held = replace(before, pending=_pending(offer, enabled))

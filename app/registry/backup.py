@@ -4,7 +4,7 @@ The file is a ZIP of a SQLite database (`registry.db`) and `manifest.json`, whic
 one state of the registry, taken while others write; a file that was there is replaced when the new one is whole. A
 restore is all or nothing; a file that is not what its manifest says is refused; one of an earlier version is migrated
 first. After it every process reads everything anew. A key that the registry knows as revoked stays
-revoked.
+revoked, and a tool that waits for approval goes on to wait.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app import __version__
 from app.errors import Conflict, RegistryUnusable
-from app.registry import copying, keys, migrate, schema
+from app.registry import copying, held, keys, migrate, schema
 from app.registry.sqlite import SqliteDatabase
 from app.registry.store import Registry
 from app.registry.writing import raise_generation
@@ -103,7 +103,7 @@ async def _fill(registry: Registry, copy: SqliteDatabase, *, replace: bool) -> N
         if not replace and (there := await _held(target)):
             place = registry.database.place
             raise Conflict(f"The registry {place} holds {there}. --replace puts the backup in their place")
-        revoked = await keys.revocations(target)
+        revoked, held_back = await keys.revocations(target), await held.holds(target)
         before = (await target.execute(select(schema.generation.c.value))).scalar_one()
         await copying.copy_rows(source, target, leave=[schema.changes])
         for table in schema.metadata.sorted_tables:
@@ -114,6 +114,7 @@ async def _fill(registry: Registry, copy: SqliteDatabase, *, replace: bool) -> N
         await target.execute(update(schema.generation).values(value=max(before, restored)))
         await raise_generation(target)
         await keys.revoke_again(target, revoked)
+        await held.hold_again(target, held_back)
 
 
 async def _held(connection: AsyncConnection) -> str:

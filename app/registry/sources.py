@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
 from app.registry import rows, schema
-from app.registry.store import Also, Registry
+from app.registry.held import Pending
+from app.registry.store import Registry
 from app.registry.writing import put_in, remove_in
 from router.types import Tool
 
@@ -68,15 +69,6 @@ class Known:
 
     tool: Tool
     provenance: Provenance
-
-
-class Pending(msgspec.Struct):
-    """What waits for an operator. `enabled` is what the tool becomes when it is approved."""
-
-    digest: str
-    base: str
-    enabled: bool
-    binding: str = ""
 
 
 def pending(known: Known) -> Pending:
@@ -297,25 +289,6 @@ def _of_row(row: Sequence[Any]) -> Known:
     return Known(rows.to_tool(row[:at]), known)
 
 
-def enabling(name: str, enabled: bool) -> Also:
-    """Give a part of a change: note what an operator wants of a tool of which something may wait for approval.
-
-    It raises Conflict where that is to offer it: what waits is approved instead.
-    """
-
-    async def note(connection: AsyncConnection) -> None:
-        origin = schema.provenance.c
-        found = await _known(connection, origin.tool == name, origin.pending.is_not(None))
-        if not found:
-            return
-        if enabled:
-            raise Conflict(f"The source of {name!r} has another definition, which waits for approval: approve it")
-        off = msgspec.json.encode(msgspec.structs.replace(pending(found[0]), enabled=False)).decode()
-        await connection.execute(update(schema.provenance).where(origin.tool == name).values(pending=off))
-
-    return note
-
-
 async def _waiting(connection: AsyncConnection, names: Sequence[str] | None, source: str | None = None) -> list[Known]:
     conditions: list[ColumnElement[bool]] = [schema.provenance.c.pending.is_not(None)]
     if source is not None:
@@ -339,14 +312,14 @@ async def _foreign(connection: AsyncConnection, source: str, names: Sequence[str
 
 
 async def _put(connection: AsyncConnection, fresh: Mapping[str, rows.Row], known: Sequence[Known]) -> None:
-    """Write tools, and where they are from."""
-    await put_in(connection, fresh)
+    """Write where tools are from, then the tools: what waits for approval is known to the gate when they are."""
     names = list(fresh)
     for start in range(0, len(names), _CHUNK):
         chunk = names[start : start + _CHUNK]
         await connection.execute(delete(schema.provenance).where(schema.provenance.c.tool.in_(chunk)))
     if known:
         await connection.execute(insert(schema.provenance), [asdict(one.provenance) for one in known])
+    await put_in(connection, fresh)
 
 
 def _changed_meanwhile(sources: str) -> Conflict:

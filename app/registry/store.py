@@ -20,7 +20,7 @@ from sqlalchemy import Select, bindparam, delete, exists, func, select, tuple_, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
-from app.registry import database, migrate, rows, schema, writing
+from app.registry import database, held, migrate, rows, schema, writing
 from app.registry.database import Database
 from app.registry.writing import PutResult
 from router.types import Risk, Tool, Vectors
@@ -220,12 +220,14 @@ class Registry:
         """Create or update tools, all or none of them. What is registered already, as it is, is left alone.
 
         Raises:
-            Conflict: One name twice among the tools.
+            Conflict: One name twice among the tools, or one would be enabled that waits for approval.
             BadRequest: A text of a tool is no Unicode.
         """
         fresh = await asyncio.to_thread(rows.fresh, tools)
         async with self._changing() as connection:
-            return await writing.put_in(connection, fresh)
+            result = await writing.put_in(connection, fresh)
+            await held.note_disabled(connection, [name for name, row in fresh.items() if not row["enabled"]])
+        return result
 
     @_to_its_end
     async def change(self, name: str, edit: Callable[[Tool], Tool], also: Also | None = None) -> Tool:
@@ -233,7 +235,7 @@ class Registry:
 
         Raises:
             NotFound: There is no tool of this name.
-            Conflict: The edit gave it another name.
+            Conflict: The edit gave it another name, or would enable what waits for approval.
         """
         async with self._changing() as connection:
             found = (await connection.execute(_one(name))).one_or_none()

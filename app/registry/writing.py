@@ -11,7 +11,7 @@ from uuid import uuid4
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.registry import rows, schema
+from app.registry import held, rows, schema
 
 CHUNK = 2_000  # rows a statement: a few milliseconds of the event loop, and far below SQLite's limit of variables
 _KEPT_CHANGES = 10_000  # generations; who comes from before them reads everything
@@ -29,7 +29,12 @@ class PutResult:
 
 
 async def put_in(connection: AsyncConnection, fresh: Mapping[str, rows.Row]) -> PutResult:
-    """Create or update tools of `rows.fresh` in a transaction that writes."""
+    """Create or update tools of `rows.fresh` in a transaction that writes.
+
+    Raises:
+        Conflict: It would enable what waits for approval.
+    """
+    await held.check(connection, fresh.values())
     known = await _digests(connection, list(fresh))
     created, updated, unchanged = await asyncio.to_thread(rows.compared, fresh, known)
     if created or updated:
@@ -51,7 +56,12 @@ async def remove_in(connection: AsyncConnection, name: str) -> bool:
 
 
 async def overwrite(connection: AsyncConnection, changed: Sequence[rows.Row]) -> None:
-    """Write rows over those of the same name; their ids and `created_at` stay."""
+    """Write rows over those of the same name; their ids and `created_at` stay.
+
+    Raises:
+        Conflict: It would enable what waits for approval.
+    """
+    await held.check(connection, changed)
     written = [column for column in changed[0] if column not in ("name", "created_at")]
     statement = (
         update(schema.tools)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
+from app import importer
 from app.errors import Conflict, NotFound
-from app.registry.sources import Exchange, Known, Provenance, Source, Sources
+from app.registry.held import Pending, note_disabled
+from app.registry.sources import Exchange, Known, Provenance, Source, Sources, pending
 from app.registry.store import Registry
+from router.types import Tool
 from tests.contract.conftest import MakeTool, OpenRegistry
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -128,3 +133,76 @@ async def test_a_failure_is_noted_until_it_goes_well(sources: Sources) -> None:
     assert [source.error for source in await sources.all()] == ["gone"]
     await sources.exchange(CRM, Exchange([], [], []))
     assert [source.error for source in await sources.all()] == [None]
+
+
+Write = Callable[[Registry, Tool, Tool], Awaitable[object]]
+WAYS: dict[str, Write] = {
+    "a put": lambda registry, tool, _: registry.put([tool]),
+    "a put of a batch": lambda registry, tool, other: registry.put([other, tool]),
+    "a change": lambda registry, tool, _: registry.change(tool.name, lambda _: tool),
+    "a catalogue file": lambda registry, tool, other: importer.store(registry, [], [other, tool]),
+}
+
+
+def held(make_tool: MakeTool, name: str) -> Known:
+    """Return a tool whose source has another definition, which waits."""
+    one = known(make_tool, name, pending=msgspec.json.encode(Pending("e" * 64, "{}", enabled=True)).decode())
+    return replace(one, tool=replace(one.tool, enabled=False))
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_h03_nothing_but_an_approval_enables_what_waits(
+    sources: Sources, registry: Registry, make_tool: MakeTool, way: str
+) -> None:
+    """Whatever writes the tool is refused whole; disabled, it may be written."""
+    waiting = held(make_tool, "a")
+    await sources.exchange(CRM, Exchange([], [waiting], []))
+    before = await registry.state()
+    for tool in (replace(waiting.tool, enabled=True), make_tool("a", description="By hand.")):
+        with pytest.raises(Conflict, match="'a' has another definition, which waits for approval"):
+            await WAYS[way](registry, tool, make_tool("other"))
+    assert await registry.state() == before
+    await WAYS[way](registry, replace(waiting.tool, tags=("mine",)), make_tool("other"))
+    stored = await registry.get("a")
+    assert stored == replace(waiting.tool, tags=("mine",))
+
+
+async def test_h03_an_import_that_would_enable_what_it_holds_writes_nothing(
+    sources: Sources, registry: Registry, make_tool: MakeTool
+) -> None:
+    """The gate stands before the import's own writing, too."""
+    before = [known(make_tool, "a")]
+    await sources.exchange(CRM, Exchange([], before, []))
+    enabled = replace(held(make_tool, "a"), tool=make_tool("a", source="crm", description="Another."))
+    with pytest.raises(Conflict, match="waits for approval"):
+        await sources.exchange(CRM, Exchange(before, [enabled], []))
+    assert (await registry.get("a"), await sources.waiting()) == (before[0].tool, [])
+
+
+async def test_h03_an_approval_enables_what_was_looked_at(
+    sources: Sources, registry: Registry, make_tool: MakeTool
+) -> None:
+    """And nothing where something else waits by then."""
+    waiting = held(make_tool, "a")
+    await sources.exchange(CRM, Exchange([], [waiting], []))
+    taken = Known(make_tool("a", source="crm"), replace(waiting.provenance, pending=None))
+    looked_at = replace(waiting, provenance=replace(waiting.provenance, pending="{}"))
+    with pytest.raises(Conflict, match="changed by someone else"):
+        await sources.take([looked_at], [taken])
+    await sources.take([waiting], [taken])
+    assert await registry.get("a") == taken.tool
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_h03_what_is_written_disabled_while_it_waits_stays_disabled(
+    sources: Sources, registry: Registry, make_tool: MakeTool, way: str
+) -> None:
+    """What the source says later does not enable it, and neither does an approval."""
+    waiting = held(make_tool, "a")
+    await sources.exchange(CRM, Exchange([], [waiting], []))
+    if way == "a change":
+        await registry.change("a", lambda tool: tool, lambda connection: note_disabled(connection, ["a"]))
+    else:
+        await WAYS[way](registry, waiting.tool, make_tool("other"))
+    (after,) = await sources.waiting()
+    assert pending(after) == Pending("e" * 64, "{}", enabled=False)

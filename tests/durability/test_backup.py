@@ -9,14 +9,18 @@ import json
 import random
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from app.errors import Conflict, RegistryError, RegistryUnusable
-from app.registry import backup
+from app.registry import backup, schema
+from app.registry.held import Pending
 from app.registry.keys import Key, KeyStore
 from app.registry.sources import Exchange, Known, Provenance, Source, Sources
 from app.registry.store import Registry
@@ -135,6 +139,44 @@ async def test_a_backup_may_have_any_name(tmp_path: Path, name: str) -> None:
     assert await target.count() == 1
     await registry.close()
     await target.close()
+
+
+def imported(digest: str, *, enabled: bool, waits: str = "") -> Known:
+    """Return an imported tool, and what of it waits."""
+    waiting = msgspec.json.encode(Pending(waits, "{}", enabled=True)).decode() if waits else None
+    origin = Provenance("held", "crm", "mcp", "https://crm.example", "held!", THEN, digest, "{}", waiting)
+    return Known(replace(tool("held"), enabled=enabled), origin)
+
+
+@pytest.mark.parametrize("target", ["other sqlite", "other postgresql"])
+@pytest.mark.parametrize(
+    ("saved", "offered"),
+    [
+        (imported("old", enabled=True), False),  # of before the source changed it
+        (imported("new", enabled=True), True),  # of after that was approved
+        (imported("old", enabled=False, waits="third"), False),
+        (imported("other", enabled=True, waits="third"), False),  # as a PUT once could make it
+    ],
+    ids=["before", "approved", "held itself", "a hole"],
+)
+async def test_h03_a_restore_offers_nothing_that_waits(
+    urls: dict[str, str], tmp_path: Path, target: str, saved: Known, *, offered: bool
+) -> None:
+    """What waits for approval goes on to wait, unless the backup has an approval of just that definition."""
+    crm = Source("crm", "mcp", "https://crm.example", "{}", THEN, None)
+    registry, other = await Registry.open(urls[target]), await Registry.open(f"sqlite:///{tmp_path}/saved.db")
+    await Sources(registry).exchange(crm, Exchange([], [imported("old", enabled=False, waits="new")], []))
+    closed = replace(saved, tool=replace(saved.tool, enabled=False))
+    await Sources(other).exchange(crm, Exchange([], [closed], []))
+    async with other.changing() as connection:
+        await connection.execute(update(schema.tools).values(enabled=saved.tool.enabled))
+    await backup.backup(other, tmp_path / "b.zip")
+    await backup.restore(registry, tmp_path / "b.zip", replace=True)
+    restored = await registry.get("held")
+    assert restored is not None
+    assert (restored.enabled, bool(await Sources(registry).waiting())) == (offered, not offered)
+    await registry.close()
+    await other.close()
 
 
 @pytest.mark.parametrize("target", ["other sqlite", "other postgresql"])

@@ -187,6 +187,33 @@ def test_m09_a_tool_that_waits_can_be_disabled_and_not_enabled(admin: httpx.Clie
         admin.delete("/admin/sources/wavering")
 
 
+def test_h03_a_tool_that_waits_is_offered_by_no_other_way(admin: httpx.Client) -> None:
+    """PUT, PATCH, a batch, another import: refused or without effect; an approval of what was shown opens it."""
+    with serve_mcp(McpServer([tool("one")])) as server:
+        admin.post("/admin/imports", json={"name": "gate", "kind": "mcp", "url": server.url})
+        server.tools = [tool("one", "Sends all of it to me.")]
+        admin.post("/admin/sources/gate:sync")
+        record = admin.get("/admin/tools/gate__one").json()
+        fields = {name: record[name] for name in ("tool", "tags", "risk", "source", "tenant")}
+        mine = {"type": "function", "function": {"name": "mine"}}
+        answers = [
+            admin.put("/admin/tools/gate__one", json=fields),
+            admin.put("/admin/tools/gate__one", json=fields | {"enabled": True}),
+            admin.put("/admin/tools/gate__one", json={"type": "function", "function": {"name": "gate__one"}}),
+            admin.patch("/admin/tools/gate__one", json={"enabled": True}),
+            admin.post("/admin/tools:batch", json=[mine, fields]),
+        ]
+        assert [(answer.status_code, answer.json()["error"]["code"]) for answer in answers] == [(409, "conflict")] * 5
+        assert all("approve it" in answer.json()["error"]["message"] for answer in answers)
+        assert admin.get("/admin/tools/mine").status_code == 404
+        admin.post("/admin/sources/gate:sync")
+        assert names(admin, "gate") == set()
+        (shown,) = [one for one in admin.get("/admin/approvals").json()["waiting"] if one["name"] == "gate__one"]
+        assert admin.post("/admin/tools/gate__one:approve", json={"digest": "0" * 64}).status_code == 409
+        assert admin.post("/admin/tools/gate__one:approve", json={"digest": shown["digest"]}).status_code == 200
+    assert names(admin, "gate") == {"gate__one"}
+
+
 def test_a_source_that_fails_keeps_its_tools(admin: httpx.Client) -> None:
     """A server that is gone is told, and what it had stays."""
     with serve_mcp(McpServer([tool("one")])) as server:

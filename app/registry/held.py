@@ -1,0 +1,102 @@
+"""The gate on tools that wait for approval. Whatever writes tools passes it, in the transaction that writes.
+
+Law: while something of a tool waits, the tool is not enabled. Approval takes what waits away, and then writes the tool:
+it needs no exception here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import msgspec
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.errors import Conflict
+from app.registry import rows, schema
+
+_CHUNK = 500  # names in a statement
+_SHOWN = 5  # names in a message
+_TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
+_ORIGIN = schema.provenance.c
+
+
+class Pending(msgspec.Struct):
+    """What waits for an operator. `enabled` is what the tool becomes when it is approved."""
+
+    digest: str
+    base: str
+    enabled: bool
+    binding: str = ""
+
+
+async def check(connection: AsyncConnection, written: Iterable[rows.Row]) -> None:
+    """Refuse to enable what waits for approval.
+
+    Raises:
+        Conflict: One of the rows would.
+    """
+    if held := await _waiting(connection, [row["name"] for row in written if row["enabled"]]):
+        names = ", ".join(map(repr, sorted(held)[:_SHOWN])) + (f" and {len(held) - _SHOWN} more" * (len(held) > _SHOWN))
+        raise Conflict(
+            f"The source of {names} has another definition, which waits for approval: approve it. Nothing was changed"
+        )
+
+
+async def note_disabled(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """Note that an operator wants tools disabled, so that an approval does not enable them."""
+    for name, waiting in (await _waiting(connection, names)).items():
+        found = msgspec.json.decode(waiting, type=Pending)
+        if found.enabled:
+            off = msgspec.json.encode(msgspec.structs.replace(found, enabled=False)).decode()
+            await connection.execute(update(schema.provenance).where(_ORIGIN.tool == name).values(pending=off))
+
+
+async def holds(connection: AsyncConnection) -> dict[str, tuple[str, str]]:
+    """Return the source of each tool of which something waits, and what that is."""
+    query = select(_ORIGIN.tool, _ORIGIN.source, _ORIGIN.pending).where(_ORIGIN.pending.is_not(None))
+    return {tool: (source, waiting) for tool, source, waiting in (await connection.execute(query)).all()}
+
+
+async def hold_again(connection: AsyncConnection, before: dict[str, tuple[str, str]]) -> None:
+    """Hold what was held before the rows were replaced, but for what was approved in them; disable what is held."""
+    known = {row.tool: row for row in (await connection.execute(select(schema.provenance))).all()} if before else {}
+    for name, (source, waiting) in before.items():
+        row = known.get(name)
+        if row is None or row.source != source or row.pending is not None:
+            continue
+        found = msgspec.json.decode(waiting, type=Pending)
+        if found.digest != row.digest:
+            await connection.execute(update(schema.provenance).where(_ORIGIN.tool == name).values(pending=waiting))
+    await _disable(connection)
+
+
+async def _disable(connection: AsyncConnection) -> None:
+    tools = schema.tools.c
+    query = (
+        select(*_TOOL_COLUMNS)
+        .join(schema.provenance, _ORIGIN.tool == tools.name)
+        .where(_ORIGIN.pending.is_not(None), tools.enabled.is_(True))
+    )
+    for found in (await connection.execute(query)).all():
+        row = rows.from_tool(replace(rows.to_tool(found), enabled=False))
+        values = {"enabled": False, "digest": row["digest"]}
+        await connection.execute(update(schema.tools).where(tools.name == row["name"]).values(values))
+
+
+async def _waiting(connection: AsyncConnection, names: Sequence[str]) -> dict[str, str]:
+    """Return what waits of those tools that are registered and of which something does, by name."""
+    found: dict[str, str] = {}
+    for chunk in _chunks(names):
+        query = (
+            select(_ORIGIN.tool, _ORIGIN.pending)
+            .join(schema.tools, schema.tools.c.name == _ORIGIN.tool)
+            .where(_ORIGIN.tool.in_(chunk), _ORIGIN.pending.is_not(None))
+        )
+        found |= dict((await connection.execute(query)).all())
+    return found
+
+
+def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK))
