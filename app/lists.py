@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import time
+from sys import getsizeof
 
 import xxhash
 
 from app.wire import chat
+from router import footprint
 from router.catalog import EMPTY, Catalog
 from router.deadline import Check, never
 from router.errors import OutOfTime
 from router.memory import Lru
 
-_LISTS = 256
-_MAX_KEPT_BYTES = 4 * 2**20
-_GIVEN_UP = 1_024  # lists that took too long to read, by their hashes
-_GIVEN_UP_S = 60.0
+_GIVEN_UP_S = 60.0  # so long a list that took too long to read is not read again
+_LEAST_TOOL_BYTES = 500
+
+_Key = tuple[str, bytes]
+_Entry = tuple[bytes, Catalog]
 
 
 class Lists:
-    """Remembers lists. Thread-safe.
+    """Remembers lists, bounded in bytes. Thread-safe.
 
     All callers share what was read, and somebody may look for two lists with one hash: the bytes decide.
     """
 
-    def __init__(self) -> None:
-        self._read: Lru[tuple[str, bytes], tuple[bytes, Catalog]] = Lru(_LISTS)
-        self._by_beginning: Lru[bytes, bytes] = Lru(_LISTS)
-        self._given_up: Lru[tuple[str, bytes], float] = Lru(_GIVEN_UP)
+    def __init__(self, most_bytes: int) -> None:
+        few = most_bytes // 32
+        self._read: Lru[_Key, _Entry] = Lru(most_bytes - 2 * few, _size)
+        self._by_beginning: Lru[bytes, _Key] = Lru(few, lambda beginning, _: getsizeof(beginning) + 256)
+        self._given_up: Lru[_Key, float] = Lru(few, lambda key, _: getsizeof(key[1]) + 128)
+
+    @property
+    def used_bytes(self) -> int:
+        """What it holds."""
+        return self._read.used_bytes + self._by_beginning.used_bytes + self._given_up.used_bytes
 
     def parse(self, body: bytes, most: int = chat.MAX_ELEMENTS, check: Check = never) -> chat.ChatRequest:
         """Read a body of `most` elements; a long list that it has in common with an earlier one is not read again.
@@ -38,8 +47,9 @@ class Lists:
             AmbiguousBody: See `chat.parse`.
             OutOfTime: As `check` does.
         """
-        known = self._by_beginning.get(chat.beginning(body))
-        request = chat.parse_known(body, known, most, check) if known is not None else None
+        key = self._by_beginning.get(chat.beginning(body))
+        entry = self._read.get(key) if key is not None else None
+        request = chat.parse_known(body, entry[0], most, check) if entry is not None else None
         return request or chat.parse(body, most, check)
 
     def known(self, request: chat.ChatRequest) -> Catalog | None:
@@ -67,12 +77,16 @@ class Lists:
             except OutOfTime:
                 self._given_up.put(key, time.monotonic() + _GIVEN_UP_S)
                 raise
-            if len(tools) <= _MAX_KEPT_BYTES:
+            if len(tools) + len(own) * _LEAST_TOOL_BYTES <= self._read.largest_bytes:  # it is not counted in vain
                 self._read.put(key, (tools, own))
                 if beginning := chat.beginning(request.body):
-                    self._by_beginning.put(beginning, tools)
+                    self._by_beginning.put(beginning, key)
         return own
 
 
-def _key(request: chat.ChatRequest) -> tuple[str, bytes]:
+def _key(request: chat.ChatRequest) -> _Key:
     return request.list_key, xxhash.xxh3_128_digest(request.tools or b"")
+
+
+def _size(key: _Key, entry: _Entry) -> int:
+    return footprint.texts((*key, entry[0])) + footprint.of_catalog(entry[1]) + 128

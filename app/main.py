@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypedDict
 
@@ -58,6 +58,7 @@ from app.telemetry.traces import tracing_to
 from router.embed.embedder import Embedder
 from router.embed.profile import UNKNOWN
 from router.errors import EncoderError
+from router.memory import Shares
 from router.pipeline import Router
 from router.types import Encoder, Vectors
 
@@ -139,7 +140,7 @@ async def _running(given: Settings | Configuration) -> AsyncIterator[State]:
         previous = await _previous(settings, registry, readers)
         every = {reader.encoder.key: reader for reader in (*previous, *readers)}
         closing.callback(close_all, [reader.encoder for reader in every.values()])
-        router = Router(*[await _embedder(reader, registry, closing) for reader in every.values()])
+        router = await _router(every.values(), registry, Shares.of(settings.server.cache_bytes), closing)
         routing, upstream, telemetry = Routing(router, settings), Upstream(settings.upstream), Telemetry()
         closing.push_async_callback(asyncio.to_thread, routing.close)
         tracing = tracing_to(settings.trace)
@@ -162,14 +163,13 @@ async def _running(given: Settings | Configuration) -> AsyncIterator[State]:
         closing.push_async_callback(limits.close)
         gateway = Gateway(settings, snapshots, routing, upstream, telemetry, tracing, keyring=keys.ring, limits=limits)
         service = AdminService(settings, registry, snapshots, routing, telemetry)
-        closing.push_async_callback(_ended, [asyncio.create_task(telemetry.watch(lambda: gateway.upstream.pool))])
+        closing.push_async_callback(_ended, [_watching(gateway)])
         importing = Synchroniser(Sources(registry), settings.imports, service.show)
         closing.push_async_callback(importing.stop)
         await importing.start()
         reload = Reload(configuration, gateway, service, importing)
         closing.push_async_callback(reload.close)
-        gc.collect()
-        gc.freeze()  # modules, encoder and catalogue stay: no collection need walk them again
+        _settle()
         doors.tell(configuration, len(snapshots.catalog), len(keys.ring))
         yield {
             "gateway": gateway,
@@ -239,11 +239,29 @@ async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _embedder(reader: Reader, registry: Registry, closing: AsyncExitStack) -> Embedder:
+async def _router(readers: Collection[Reader], registry: Registry, shares: Shares, closing: AsyncExitStack) -> Router:
+    each = shares.among(len(readers))
+    return Router(*[await _embedder(reader, registry, each, closing) for reader in readers], shares=shares)
+
+
+def _settle() -> None:
+    """Let garbage be collected without modules, encoder and catalogue, which stay."""
+    gc.collect()
+    gc.freeze()
+
+
+def _watching(gateway: Gateway) -> asyncio.Task[None]:
+    """Begin to look at what can only be seen from time to time."""
+    looking = gateway.telemetry.watch(lambda: gateway.upstream.pool, gateway.routing.used_bytes)
+    return asyncio.create_task(looking)
+
+
+async def _embedder(reader: Reader, registry: Registry, shares: Shares, closing: AsyncExitStack) -> Embedder:
     keeper = _VectorKeeper(registry, reader.encoder)
     closing.push_async_callback(keeper.finish)
-    embedder = reader.embedder(keeper.learned)
-    embedder.remember(await registry.recent_vectors(reader.encoder.key, _KEPT_VECTORS))
+    embedder = reader.embedder(keeper.learned, shares)
+    most = min(_KEPT_VECTORS, shares.tool_vectors // (4 * reader.encoder.dimension))
+    embedder.remember(await registry.recent_vectors(reader.encoder.key, most))
     return embedder
 
 

@@ -27,6 +27,7 @@ from app.workers import Task, Workers
 from router.catalog import Catalog, Pool
 from router.deadline import Check, never, until
 from router.errors import OutOfTime
+from router.memory import Shares
 from router.permit import ANYONE
 from router.pipeline import Router
 from router.types import Budget, Grants, RouteRequest, Selection, Source, Tool
@@ -102,7 +103,7 @@ class Routing:
     def __init__(self, router: Router, settings: Settings) -> None:
         self.router = router
         self._settings = settings
-        self._lists = Lists()
+        self._lists = Lists(Shares.of(settings.server.cache_bytes).lists)
         self._workers = Workers(_THREADS, "route")
         self._aside = ThreadPoolExecutor(_THREADS_ASIDE, thread_name_prefix="aside")
 
@@ -111,6 +112,10 @@ class Routing:
         other = copy.copy(self)
         other._settings = settings  # noqa: SLF001 - our own copy
         return other
+
+    def used_bytes(self) -> dict[str, int]:
+        """Return what is remembered of requests, in bytes by the names of `Shares`."""
+        return {"lists": self._lists.used_bytes, **self.router.used_bytes()}
 
     def close(self) -> None:
         """End the worker threads."""

@@ -6,6 +6,7 @@ An agent loop, and many users of one application, send the same list again and a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Self
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy as np
 from router import cut
 from router.catalog import Pool
 from router.types import Grants, Mask, Reason, RouteRequest, Source
+
+_POSITION_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,12 @@ class Frame:
             tokens=int(pool.tokens()[offered].sum()),
             scope=repr(_scope(pool, request)).encode(),
         )
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory."""
+        masks = (self.registered, self.permitted, self.choosable, self.offered)
+        return sum(mask.nbytes for mask in masks) + getsizeof(self.kept) + _POSITION_BYTES * len(self.kept) + 1_024
 
 
 def _permitted(pool: Pool, request: RouteRequest, registered: Mask) -> Mask:

@@ -15,13 +15,13 @@ from functools import cached_property
 
 import xxhash
 
-from router import cut, permit
+from router import cut, footprint, permit
 from router.catalog import Catalog, Pool
 from router.cut import Held
 from router.deadline import Check, checked, never, until
 from router.embed.embedder import Embedder
 from router.frame import Frame
-from router.memory import Lru
+from router.memory import Lru, Shares
 from router.recall import Recall
 from router.search import NOTHING, Memory, Search
 from router.types import (
@@ -41,8 +41,7 @@ from router.types import (
 # What a turn must be above the floor to change a list, in deviations: it costs the prompt cache (docs/adr/0009).
 GROWS = 0.5
 
-# Tools: 256 frames of so many take 15 MB or so.
-_REMEMBERED = 20_000
+_KEY_BYTES = 768  # of a key's tuples, versions and kinds
 
 # What is decided on the event loop: for so many of a client's tools, and so many times tool and turn, 2 ms or so each.
 _AT_ONCE_TOOLS = 2_000
@@ -50,15 +49,28 @@ _AT_ONCE_STEPS = 20_000
 
 
 class Router:
-    """Routes requests. Thread-safe: everything it holds is a bounded memory of pure functions."""
+    """Routes requests. Thread-safe: everything it holds is a memory of pure functions, bounded in bytes."""
 
-    def __init__(self, *embedders: Embedder, conversations: int = 20_000) -> None:
-        """Take the embedders that a catalogue's spaces may ask for."""
+    def __init__(self, *embedders: Embedder, shares: Shares | None = None) -> None:
+        """Take the embedders that a catalogue's spaces may ask for, and how much may be remembered."""
+        shares = shares or Shares.of()
         self.embedders = {embedder.key: embedder for embedder in embedders}
-        self.in_force = Recall(conversations)
-        self._permitted: Lru[tuple[str, Grants, frozenset[Kind]], Mask] = Lru(256)
-        self._frames: Lru[_Framed, Frame] = Lru(256)
-        self.memory = Memory()
+        self.in_force = Recall(shares.conversations)
+        self._permitted: Lru[_Scope, Mask] = Lru(shares.frames // 4, _mask_size)
+        self._frames: Lru[_Framed, Frame] = Lru(shares.frames * 3 // 4, _frame_size)
+        self.memory = Memory(shares.list_vectors)
+
+    def used_bytes(self) -> dict[str, int]:
+        """Return what is remembered, in bytes by the names of `Shares`."""
+        embedders = self.embedders.values()
+        return {
+            "conversations": self.in_force.entries.used_bytes,
+            "list_vectors": self.memory.used_bytes,
+            "tool_vectors": sum(embedder.used_bytes["tool_vectors"] for embedder in embedders),
+            "questions": sum(embedder.used_bytes["questions"] for embedder in embedders),
+            "frames": self._permitted.used_bytes + self._frames.used_bytes,
+            "waiting": sum(embedder.used_bytes["waiting"] for embedder in embedders),
+        }
 
     def close(self) -> None:
         """End the embedders' threads."""
@@ -119,7 +131,7 @@ class Router:
         return mask
 
     def frame(self, pool: Pool, request: RouteRequest) -> Frame:
-        """Give `Frame.build`, remembered where it is small."""
+        """Give `Frame.build`, remembered."""
         key = (
             (pool.own.version, pool.registered.version, request.source),
             (request.grants, request.kinds, request.budget),
@@ -127,8 +139,7 @@ class Router:
         frame = self._frames.get(key)
         if frame is None:
             frame = Frame.build(pool, request, self.permitted(pool.registered, request.grants, request.kinds))
-            if len(pool) <= _REMEMBERED:
-                self._frames.put(key, frame)
+            self._frames.put(key, frame)
         return frame
 
     def asked_of(self, catalog: Catalog) -> list[Embedder]:
@@ -337,4 +348,15 @@ def _reached(registered: Catalog, request: RouteRequest) -> Catalog:
     return NOTHING if request.source is Source.REQUEST else registered
 
 
+_Scope = tuple[str, Grants, frozenset[Kind]]
 _Framed = tuple[tuple[str, str, Source], tuple[Grants, frozenset[Kind], Budget]]
+
+
+def _mask_size(key: _Scope, mask: Mask) -> int:
+    return _KEY_BYTES + footprint.of_grants(key[1]) + footprint.of_array(mask)
+
+
+def _frame_size(key: _Framed, frame: Frame) -> int:
+    _, (grants, _, budget) = key
+    names = footprint.texts(budget.trusted) + footprint.texts([frame.scope])
+    return _KEY_BYTES + footprint.of_grants(grants) + names + frame.nbytes

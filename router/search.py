@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from router import fuse, query, text
+from router import footprint, fuse, query, text
 from router.catalog import Catalog, Pool, Space
 from router.deadline import Check, checked, never
 from router.embed.embedder import Embedder
@@ -26,17 +26,23 @@ from router.types import Grants, Kind, Positions, Rankings, RouteRequest, Routin
 
 _FULL = 5_000  # as many as are ranked in full; beyond, each channel gives its best
 _DEPTH = 500
+_MEASURED_AT_ONCE = 4  # each may take a thread
 _READS = 0.5  # an encoder that reads less well does not judge what is relevant
 
 
 class Memory:
     """What searches share: clients' lists with their vectors, and what is usual for small talk. Thread-safe."""
 
-    def __init__(self) -> None:
-        self._own: Lru[tuple[str, tuple[str, ...]], Catalog] = Lru(256)
-        self._usual: Lru[_Scope, relevance.Usual] = Lru(64)
+    def __init__(self, most_bytes: int) -> None:
+        self._own: Lru[tuple[str, tuple[str, ...]], Catalog] = Lru(most_bytes * 15 // 16, _catalog_size)
+        self._usual: Lru[_Scope, relevance.Usual] = Lru(most_bytes // 16, _usual_size)
         self._measuring: set[_Scope] = set()
         self._lock = threading.Lock()
+
+    @property
+    def used_bytes(self) -> int:
+        """What it holds."""
+        return self._own.used_bytes + self._usual.used_bytes
 
     def own(
         self,
@@ -78,7 +84,7 @@ class Memory:
         if known is not None or talk is None or space is None:
             return known
         with self._lock:
-            if scope in self._measuring:
+            if scope in self._measuring or len(self._measuring) >= _MEASURED_AT_ONCE:
                 return None
             self._measuring.add(scope)
 
@@ -271,6 +277,14 @@ class Search:
 def _highest(scores: Scores) -> float | None:
     known = scores[~np.isnan(scores)]
     return float(known.max()) if len(known) else None
+
+
+def _catalog_size(key: tuple[str, tuple[str, ...]], catalog: Catalog) -> int:
+    return footprint.texts((key[0], *key[1])) + footprint.of_catalog(catalog)
+
+
+def _usual_size(key: _Scope, _: relevance.Usual) -> int:
+    return footprint.texts(key[:2]) + footprint.of_grants(key[2]) + 512
 
 
 _Scope = tuple[str, str, Grants, frozenset[Kind]]

@@ -17,6 +17,7 @@ from app.settings.encoders import EncoderSpec
 from router.embed.embedder import Embedder, OnLearned
 from router.embed.profile import UNKNOWN, Profile, measure
 from router.errors import EncoderError
+from router.memory import Shares
 from router.types import Encoder
 
 _log = structlog.get_logger()
@@ -56,9 +57,9 @@ class Reader:
     encoder: Encoder
     profile: Profile = UNKNOWN
 
-    def embedder(self, on_learned: OnLearned | None = None, **sizes: int) -> Embedder:
+    def embedder(self, on_learned: OnLearned | None = None, shares: Shares | None = None) -> Embedder:
         """Make it ready to serve requests."""
-        return Embedder(self.encoder, self.profile, on_learned=on_learned, on_failed=report_failure, **sizes)
+        return Embedder(self.encoder, self.profile, shares=shares, on_learned=on_learned, on_failed=report_failure)
 
 
 def load(settings: Settings, specs: tuple[EncoderSpec, ...] | None = None) -> list[Reader]:

@@ -24,6 +24,7 @@ from router.embed.embedder import tool_vectors
 from router.evaluate import reference
 from router.evaluate.metrics import Places, places
 from router.index.choice import index_of
+from router.memory import Shares
 from router.ordering import top
 from router.pipeline import Router
 from router.types import (
@@ -45,15 +46,16 @@ Lists = dict[str, RankedList]
 # Every vector is waited for: on a busy machine the figures would tell of the machine.
 _PATIENCE_MS = 60_000.0
 _CHUNK = 32
-_QUESTIONS = 200_000
+_CACHE_BYTES = 4 * 2**30  # nothing is forgotten: 200,000 questions and more
 _WARM_UP = b'{"messages":[{"role":"user","content":"warm up"}]}'
 
 
 def routing_of(readers: Sequence[Reader], settings: Settings) -> Routing:
     """Make the routing of a gateway with these settings, and give it all the time it needs."""
     patient = settings.select.model_copy(update={"budget_ms": _PATIENCE_MS})
-    embedders = (reader.embedder(questions=_QUESTIONS) for reader in readers)
-    return Routing(Router(*embedders), settings.model_copy(update={"select": patient}))
+    shares = Shares.of(_CACHE_BYTES)
+    embedders = (reader.embedder(shares=shares) for reader in readers)
+    return Routing(Router(*embedders, shares=shares), settings.model_copy(update={"select": patient}))
 
 
 async def catalog_of(name: str, tools: Sequence[Tool], readers: Sequence[Reader], report: Report) -> Catalog:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from app.settings.section import Section
+from router.memory import DEFAULT_BYTES
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f:.]{2,45}\]?")
 
@@ -65,6 +66,11 @@ class ServerSettings(Section):
         1000,
         ge=1,
         description="Requests below /v1 that each process has in hand at once; further ones are answered 503 at once.",
+    )
+    cache_bytes: int = Field(
+        DEFAULT_BYTES,
+        ge=2**20,
+        description="Most that each process remembers of requests, all its memories together.",
     )
     shutdown_grace_s: float = Field(
         30.0, ge=0, description="Seconds that running answers may take to finish after SIGTERM."

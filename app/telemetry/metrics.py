@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, NamedTuple
@@ -107,6 +107,7 @@ class Telemetry:
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
         self._tasks = gauge("tasks", "Tasks of the event loop, once a second")
         self._lost = counter("log_lines_lost", "Lines of the log that nobody took")
+        self._caches = gauge("cache_bytes", "What is remembered of requests, by cache, once a second", "cache")
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
         self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
         self._registry_up = gauge("registry_up", "Whether the registry could be read last", among="livemin")
@@ -156,8 +157,8 @@ class Telemetry:
         self._reloads.labels(result).inc()
         self._refused.set(result == "refused")
 
-    async def watch(self, pool: Callable[[], Pool]) -> None:
-        """Look at the event loop and at the connections, for good."""
+    async def watch(self, pool: Callable[[], Pool], caches: Callable[[], Mapping[str, int]]) -> None:
+        """Look at the event loop, at the connections and at the caches, for good."""
         lost = 0
         for look in count():
             began = time.monotonic()
@@ -169,6 +170,8 @@ class Telemetry:
             self._waiting.set(waiting)
             if look % _LOOKS_A_SECOND == 0:
                 self._tasks.set(len(asyncio.all_tasks()))
+                for cache, used_bytes in caches().items():
+                    self._caches.labels(cache).set(used_bytes)
                 self._lost.inc((now := getattr(sys.stderr, "lost", lost)) - lost)
                 lost = now
 

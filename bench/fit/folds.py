@@ -114,7 +114,7 @@ def agreement(one: Set, shipped: Fit, encoder: Encoder) -> tuple[int, int]:
         request = RouteRequest(asked, grants=GRANTS)
         pool = Pool(EMPTY, catalog)
         frame = Frame.build(pool, request, one.permitted)
-        search = Search(Memory(), [embedder], pool, frame, request, math.inf)
+        search = Search(Memory(2**26), [embedder], pool, frame, request, math.inf)
         there = search.rankings(len(asked.turns) - 1).fused.ids
         same += here[:20].tolist() == there[:20].tolist()
     embedder.close()

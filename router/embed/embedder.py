@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from sys import getsizeof
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from router.embed.profile import UNKNOWN, Profile
 from router.embed.reading import Reading
 from router.embed.small_talk import SmallTalk
 from router.errors import EncoderError
-from router.memory import Lru
+from router.memory import Lru, Room, Shares
 from router.types import Encoder, Mask, Tool, Vectors
 
 _CHUNK = 4  # tools encoded at a time: about 20 ms, what a waiting question can lose at most
@@ -41,8 +42,9 @@ _SHORT = 64  # a list with no more to encode finds room behind a full backlog
 _BACKLOG_OF_SHORT = 10_000  # even so there is an end
 _ASKED = 2_000  # questions that may
 _GIVEN_UP_S = 1.0  # a question that nobody has waited for so long
-_REFUSED = 4_096  # tools that are remembered as refused
 _REFUSED_S = 60.0
+_WAITING_BYTES = 512  # what waits takes beside its texts
+_VECTOR_BYTES = 160  # an array beside its numbers, and what a stored one was read from
 
 OnLearned = Callable[[dict[str, Vectors]], None]
 
@@ -51,7 +53,10 @@ def tool_vectors(encoder: Encoder, tools: Sequence[Tool]) -> Vectors:
     """Give the tools' vectors, `float32[n, d]`; of length one or a little less."""
     if not tools:
         return np.zeros((0, encoder.dimension), dtype=np.float32)
-    views = [text.views(tool) for tool in tools]
+    return _vectors_of([text.views(tool) for tool in tools], encoder)
+
+
+def _vectors_of(views: Sequence[Sequence[str]], encoder: Encoder) -> Vectors:
     vectors = encoder.encode_document(list(chain.from_iterable(views)))
     starts = np.cumsum([0, *map(len, views[:-1])])
     sums = np.add.reduceat(vectors, starts, axis=0)
@@ -69,18 +74,30 @@ class _Question:
     done: Future[None] = field(default_factory=Future)
 
 
+_Waiting = tuple[str, list[str]]
+
+
+def _waiting_size(texts: Sequence[str]) -> int:
+    return _WAITING_BYTES + sum(map(getsizeof, texts))
+
+
+def _vector_size(key: str, vector: Vectors) -> int:
+    return getsizeof(key) + vector.nbytes + _VECTOR_BYTES
+
+
 class _Tools:
-    """Tools of one list on their way, by digest, in their order; and what came of those before them.
+    """Tools of one list on their way, their texts by digest, in their order; and what came of those before them.
 
     It has one turn after the other. Whoever has the turn lets it wait for the next or ends it by `finish`; a turn that
-    is dropped ends it as well. Until then each of its tools is in `asking`.
+    is dropped ends it as well. Until then each of its tools is in `asking`, and takes of the room for what waits.
     """
 
-    def __init__(self, waiting: list[tuple[str, Tool]], asking: dict[str, Future[None]]) -> None:
+    def __init__(self, waiting: list[_Waiting], asking: dict[str, Future[None]], room: Room) -> None:
         self.waiting = waiting
         self.learned: dict[str, Vectors] = {}
         self.done: Future[None] = Future()
         self._asking = asking
+        self._room = room
         asking |= dict.fromkeys((digest for digest, _ in waiting), self.done)
 
     def learn(self, fresh: dict[str, Vectors]) -> None:
@@ -94,35 +111,37 @@ class _Tools:
         self.done.set_result(None)
 
     def _release(self, count: int) -> None:
-        for digest, _ in self.waiting[:count]:
+        for digest, texts in self.waiting[:count]:
             self._asking.pop(digest, None)
+            self._room.give_back(_waiting_size(texts))
         self.waiting = self.waiting[count:]
 
 
 class Embedder:
-    """Remembers vectors of questions by their text and of tools by their digest. `close()` it."""
+    """Remembers vectors of questions by their text and of tools by their digest, bounded in bytes. `close()` it."""
 
-    def __init__(  # noqa: PLR0913 - all but the first two by name
+    def __init__(
         self,
         encoder: Encoder,
         profile: Profile = UNKNOWN,
         *,
-        questions: int = 8_192,
-        tools: int = 20_000,
+        shares: Shares | None = None,
         on_learned: OnLearned | None = None,
         on_failed: Callable[[BaseException], None] | None = None,
     ) -> None:
-        """Take sizes of the two memories in entries, and whom to tell of new tool vectors and of errors.
+        """Take what may be remembered and may wait, and whom to tell of new tool vectors and of errors.
 
         `on_learned` and `on_failed` are called in a thread.
         """
+        shares = shares or Shares.of()
         self.encoder = encoder
         self.profile = profile
         self.on_learned = on_learned
         self.on_failed = on_failed
-        self._questions: Lru[str, Vectors] = Lru(questions)
-        self._tools: Lru[str, Vectors] = Lru(tools)
-        self._refused: Lru[str, float] = Lru(_REFUSED)
+        self._questions: Lru[str, Vectors] = Lru(shares.questions, _vector_size)
+        self._tools: Lru[str, Vectors] = Lru(shares.tool_vectors * 15 // 16, _vector_size)
+        self._refused: Lru[str, float] = Lru(shares.tool_vectors // 16, lambda digest, _: getsizeof(digest) + 32)
+        self._waiting = Room(shares.waiting)
         self._asking: dict[str, Future[None]] = {}
         self._pending: dict[str, _Question] = {}
         self._lock = threading.Lock()  # of what is pending
@@ -138,6 +157,15 @@ class Embedder:
     def name(self) -> str:
         """Name it for people."""
         return self.encoder.name
+
+    @property
+    def used_bytes(self) -> dict[str, int]:
+        """Return what it holds, in bytes by the names of `Shares`."""
+        return {
+            "tool_vectors": self._tools.used_bytes + self._refused.used_bytes,
+            "questions": self._questions.used_bytes,
+            "waiting": self._waiting.used_bytes,
+        }
 
     @property
     def reading(self) -> Reading:
@@ -178,8 +206,8 @@ class Embedder:
         self, tools: Sequence[Tool], digests: Sequence[str], order: Sequence[int], deadline: float
     ) -> tuple[Vectors, Mask]:
         """Give `float32[n, d]` and which rows are ready by `deadline`; the unknown are encoded in `order`."""
-        if missing := self._to_ask(digests, order):
-            self._let_wait(_Tools([(digests[i], tools[i]) for i in missing], self._asking))
+        if waiting := self._fitting((digests[i], tools[i]) for i in self._to_ask(digests, order)):
+            self._let_wait(_Tools(waiting, self._asking, self._waiting))
         wait_for({asked for d in digests if (asked := self._asking.get(d)) is not None}, _until(deadline))
         vectors = np.zeros((len(tools), self.encoder.dimension), dtype=np.float32)
         ready = np.zeros(len(tools), dtype=np.bool_)
@@ -188,6 +216,16 @@ class Embedder:
             if vector is not None:
                 vectors[i], ready[i] = vector, True
         return vectors, ready
+
+    def _fitting(self, missing: Iterable[tuple[str, Tool]]) -> list[_Waiting]:
+        """Return the texts of the first tools, of as many as there is room for."""
+        found: list[_Waiting] = []
+        for digest, tool in missing:
+            texts = text.views(tool)
+            if not self._waiting.take(_waiting_size(texts)):
+                break
+            found.append((digest, texts))
+        return found
 
     def remember(self, vectors: dict[str, Vectors]) -> None:
         """Take tool vectors that were stored earlier."""
@@ -199,7 +237,7 @@ class Embedder:
         with self._lock:
             question = self._pending.get(text)
             if question is None:
-                if len(self._pending) >= _ASKED:
+                if len(self._pending) >= _ASKED or not self._waiting.take(_waiting_size([text])):
                     return None
                 question = self._pending[text] = _Question(deadline, urgent)
                 self._submit(self._for_questions if urgent else self._for_tools, self._encode_questions, urgent)
@@ -214,13 +252,17 @@ class Embedder:
         found = self._next_questions(urgent)
         try:
             for asked, vector in self._vectors_for([asked for asked in found if self._questions.get(asked) is None]):
-                self._questions.put(asked, vector)
+                self._questions.put(asked, vector.copy())  # a row would keep the others of its array
         finally:
             with self._lock:
                 for asked in found:
-                    self._pending.pop(asked, None)
+                    self._drop(asked)
             for question in found.values():
                 question.done.set_result(None)
+
+    def _drop(self, asked: str) -> None:
+        if self._pending.pop(asked, None) is not None:
+            self._waiting.give_back(_waiting_size([asked]))
 
     def _vectors_for(self, asked: list[str]) -> list[tuple[str, Vectors]]:
         """Give vectors by question; one that the encoder refuses keeps back no other.
@@ -252,7 +294,7 @@ class Embedder:
         with self._lock:
             for asked, question in list(self._pending.items()):
                 if question.deadline + _GIVEN_UP_S < now and not question.started:
-                    del self._pending[asked]
+                    self._drop(asked)
                     question.done.set_result(None)
             waiting = [(a, q) for a, q in self._pending.items() if q.urgent is urgent and not q.started]
             waiting.sort(key=lambda one: one[1].deadline < now)
@@ -303,7 +345,8 @@ class Embedder:
     def _encode_tools(self, work: _Tools) -> None:
         """Encode a few tools of a list: its turn."""
         try:
-            fresh = dict(self._encode_some(work.waiting[:_CHUNK]))
+            encoded = self._encode_some(work.waiting[:_CHUNK])
+            fresh = {digest: vector.copy() for digest, vector in encoded}  # a row would keep the others of its array
         except BaseException:
             self._finish(work)
             raise
@@ -324,7 +367,7 @@ class Embedder:
             except Exception as error:  # noqa: BLE001 - whatever a listener raises: the next list must have its turn
                 self._tell(error)
 
-    def _encode_some(self, chunk: list[tuple[str, Tool]]) -> list[tuple[str, Vectors]]:
+    def _encode_some(self, chunk: list[_Waiting]) -> list[tuple[str, Vectors]]:
         """Give vectors by digest; a tool that the encoder refuses keeps back no other.
 
         Raises:
@@ -335,16 +378,16 @@ class Embedder:
         except EncoderError:
             self.encoder.encode_document(["ready"])  # else the fault is the encoder's, not a tool's
         found = []
-        for digest, tool in chunk:
+        for digest, texts in chunk:
             try:
-                found.append((digest, self._vectors_of([(digest, tool)])[0]))
+                found.append((digest, self._vectors_of([(digest, texts)])[0]))
             except EncoderError as error:
                 self._refused.put(digest, time.perf_counter() + _REFUSED_S)
                 self._tell(error)
         return found
 
-    def _vectors_of(self, chunk: list[tuple[str, Tool]]) -> Vectors:
-        return tool_vectors(self.encoder, [tool for _, tool in chunk])
+    def _vectors_of(self, chunk: list[_Waiting]) -> Vectors:
+        return _vectors_of([texts for _, texts in chunk], self.encoder)
 
 
 def _until(deadline: float) -> float:

@@ -33,7 +33,7 @@ _MOST_DIMENSIONS = 2_000  # that pgvector's graph takes
 _AWAY_S = 1.0
 _PATIENCE_S = 5.0
 _LOCK = 0x70677665  # any number that nothing else in this database locks
-_KEPT = 4_096  # vectors that are asked for again and again
+_KEPT_BYTES = 8 * 2**20  # of vectors that are asked for again and again
 
 Pool = ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
 
@@ -53,7 +53,7 @@ class PgVectorTable:
         self._name = sql.Identifier(name)
         self._index = sql.Identifier(f"ix_{name}")
         self._away_until = 0.0
-        self._seen: Lru[int, Vectors] = Lru(_KEPT)
+        self._seen: Lru[int, Vectors] = Lru(_KEPT_BYTES, lambda _, vector: vector.nbytes + 144)
 
     def prepare(self, of: str = "") -> None:
         """Make the table where there is none; one process at a time.

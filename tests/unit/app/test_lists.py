@@ -18,14 +18,14 @@ def body(listed: list[dict[str, object]], said: str = "hi") -> bytes:
 
 def test_a_list_that_was_read_is_found_again() -> None:
     """Another question with the same list gets the very same catalogue."""
-    lists = Lists()
+    lists = Lists(2**24)
     own = lists.read(lists.parse(body(LONG)))
     assert lists.known(lists.parse(body(LONG, "something else"))) is own
 
 
 def test_a_long_list_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is recognised by its bytes: nothing of it goes through the JSON decoder."""
-    lists = Lists()
+    lists = Lists(2**24)
     lists.read(lists.parse(body(LONG)))
     monkeypatch.setattr(chat, "parse", None)
     assert lists.parse(body(LONG, "something else")).conversation.turns[0].text == "something else"
@@ -33,7 +33,7 @@ def test_a_long_list_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_list_that_begins_alike_is_another() -> None:
     """Lists are told apart by all of their bytes."""
-    lists, other = Lists(), [*LONG[:-1], tools.function("last_one")]
+    lists, other = Lists(2**24), [*LONG[:-1], tools.function("last_one")]
     lists.read(lists.parse(body(LONG)))
     request = lists.parse(body(other))
     assert lists.known(request) is None

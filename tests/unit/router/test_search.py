@@ -178,7 +178,9 @@ def _ranked(router: Router, asked: str, *, forbidden: bool = False) -> Rankings:
     registered = Catalog.build("many", tools, spaces=[space(_ONE, tools), space(_OTHER, tools)])
     request, pool = RouteRequest(talk(asked), budget=_SMALL), Pool(EMPTY, registered)
     embedders = list(router.embedders.values())
-    return search.Search(search.Memory(), embedders, pool, router.frame(pool, request), request, soon()).rankings(0)
+    return search.Search(search.Memory(2**22), embedders, pool, router.frame(pool, request), request, soon()).rankings(
+        0
+    )
 
 
 @pytest.mark.parametrize("asked", ["car", "rent a lorry", "handles thing number 7", "keyword33", "nothing of it"])
