@@ -1,23 +1,12 @@
-"""Tiny sentence-transformers models with random weights, of the kinds that people use, saved to a folder."""
+"""Tiny sentence-transformers models with random weights, of the kinds that people use, saved to a folder.
+
+torch takes seconds to import: only where a model is made, not wherever a test is collected.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-
-import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import (
-    BertConfig,
-    BertModel,
-    PreTrainedTokenizerFast,
-    Qwen3Config,
-    Qwen3Model,
-    XLMRobertaConfig,
-    XLMRobertaModel,
-)
 
 from router.embed.export import SAMPLES
 
@@ -28,18 +17,26 @@ _SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 
 def save_bert_cls(folder: Path) -> Path:
     """BERT, the vector of the first token, a dense layer to 16 numbers, unit length."""
+    from sentence_transformers.sentence_transformer.modules import Dense, Normalize
+    from transformers import BertConfig, BertModel
+
     model = BertModel(BertConfig(vocab_size=600, intermediate_size=64, max_position_embeddings=64, **_SIZES))
     return _save(folder, model, _tokenizer(64), "cls", [Dense(WIDTH, 16), Normalize()])
 
 
 def save_roberta_mean(folder: Path, **config: Any) -> Path:
     """XLM-RoBERTa, whose positions start behind the padding's number, the mean of the tokens."""
+    from transformers import XLMRobertaConfig, XLMRobertaModel
+
     sizes = {"vocab_size": 600, "intermediate_size": 64, "max_position_embeddings": 66, "pad_token_id": 1}
     return _save(folder, XLMRobertaModel(XLMRobertaConfig(**sizes, **_SIZES)), _tokenizer(64), "mean", [], **config)
 
 
 def save_qwen_last(folder: Path) -> Path:
     """Qwen3, which reads from left to right and is padded on the left: the vector of the last token."""
+    from sentence_transformers.sentence_transformer.modules import Normalize
+    from transformers import Qwen3Config, Qwen3Model
+
     sizes = {"vocab_size": 600, "intermediate_size": 64, "max_position_embeddings": 64, "num_key_value_heads": 2}
     model = Qwen3Model(Qwen3Config(head_dim=8, **sizes, **_SIZES))
     prompts = {"query": "Instruct: find the tool\nQuery: ", "document": ""}
@@ -47,6 +44,10 @@ def save_qwen_last(folder: Path) -> Path:
 
 
 def _save(folder: Path, model: Any, tokenizer: Any, pooling: str, rest: list[Any], **config: Any) -> Path:
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
     torch.manual_seed(7)
     for parameter in model.parameters():
         if parameter.ndim > 1:  # large enough that texts differ
@@ -61,6 +62,9 @@ def _save(folder: Path, model: Any, tokenizer: Any, pooling: str, rest: list[Any
 
 
 def _tokenizer(longest: int, **options: Any) -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
     made = Tokenizer(models.BPE(unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()

@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import StaticEmbedding
-from transformers import ByT5Tokenizer
 
 from router.embed.export import Export, export
 from router.embed.onnx import OnnxEncoder, read_manifest
@@ -108,6 +105,9 @@ def test_export_of_other_vectors_is_refused(
 
 def test_export_refuses_inputs_it_cannot_give(tmp_path: Path) -> None:
     """A model without attention takes offsets, which the encoder does not make."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import StaticEmbedding
+
     tokenizer = TransformerEncoder(str(models.save_bert_cls(tmp_path))).model.tokenizer
     static = StaticEmbedding(tokenizer.backend_tokenizer, embedding_dim=8)
     SentenceTransformer(modules=[static], device="cpu").save(str(tmp_path / "static"))
@@ -116,6 +116,8 @@ def test_export_refuses_inputs_it_cannot_give(tmp_path: Path) -> None:
 
 def test_export_refuses_a_tokenizer_in_python(tiny: TransformerEncoder, tmp_path: Path) -> None:
     """Only a tokenizer with a tokenizer.json can be served."""
+    from transformers import ByT5Tokenizer
+
     tiny.model[0].processor = ByT5Tokenizer()
     assert "no tokenizer.json form" in refusal(tiny, tmp_path / "place")
 

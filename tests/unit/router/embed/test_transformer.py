@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from sentence_transformers import SentenceTransformer
 
 from router.embed.transformer import TransformerEncoder
 from router.errors import EncoderError
@@ -21,6 +19,8 @@ TEXTS = ["Send a mail to Bob", "What will the weather be tomorrow?", "日历", "
 
 def test_encode_gives_the_library_s_vectors(minilm: TransformerEncoder, minilm_folder: Path) -> None:
     """They are the ones that sentence-transformers itself gives, in one batch."""
+    from sentence_transformers import SentenceTransformer
+
     library = SentenceTransformer(str(minilm_folder), device="cpu", local_files_only=True)
     expected = library.encode(TEXTS[:4], normalize_embeddings=True)
     assert np.allclose(minilm.encode_query(TEXTS[:4]), expected, atol=1e-5)
@@ -44,6 +44,8 @@ def test_encode_does_not_depend_on_its_company(minilm: TransformerEncoder) -> No
 
 def test_encode_may_be_called_in_many_threads(minilm: TransformerEncoder) -> None:
     """Eight threads get what one gets, and torch stays with one core in each."""
+    import torch
+
     texts = [f"question {n} " * (n % 9 + 1) for n in range(64)]
 
     def encode(text: str) -> tuple[bytes, int]:
@@ -86,6 +88,8 @@ def test_prompts_may_be_the_default_one(tmp_path: Path) -> None:
 
 def test_vectors_of_a_model_that_reads_to_the_left(tmp_path: Path) -> None:
     """A model padded on the left has the vectors of the library's batch."""
+    from sentence_transformers import SentenceTransformer
+
     encoder = TransformerEncoder(str(save_qwen_last(tmp_path)))
     texts = ["short", "a text that is much longer than the short one"]
     expected = SentenceTransformer(str(tmp_path / "model"), device="cpu").encode_query(texts)
@@ -178,6 +182,9 @@ def test_failure_of_the_model_is_an_encoder_error(
 
 def test_half_precision_is_served_as_float32(tmp_path: Path) -> None:
     """Weights saved as bfloat16 are computed in float32, which CPUs do well."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
     folder = save_bert_cls(tmp_path)
     SentenceTransformer(str(folder), device="cpu").bfloat16().save(str(tmp_path / "half"))
     encoder = TransformerEncoder(str(tmp_path / "half"))
