@@ -21,7 +21,7 @@ import structlog
 from app.errors import BadRequest
 from app.lists import Lists
 from app.settings import Settings
-from app.wire import chat, coding
+from app.wire import chat, coding, own_tools
 from app.wire.acceptable import acceptable
 from app.workers import Task, Workers
 from router.catalog import Catalog, Pool
@@ -63,7 +63,8 @@ class Options:
 class Routed:
     """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`.
 
-    `own`: how many tools the client sent. `parsed`: when reading the body began and ended, in seconds.
+    `own`: how many tools the client sent that may go out; `set_aside`: how many may not. `parsed`: when reading the
+    body began and ended, in seconds.
     """
 
     body: bytes
@@ -71,6 +72,7 @@ class Routed:
     selection: Selection | None = None
     route_ms: float = 0.0
     own: int = 0
+    set_aside: int = 0
     parsed: tuple[float, float] | None = None
 
 
@@ -161,6 +163,19 @@ class Routing:
     def _answer_s(self, body: bytes) -> float:
         """Return how long an answer is waited for, from when a thread has begun with it."""
         return 2 * self._budget_s + len(body) / _BYTES_A_SECOND
+
+    async def without_own(self, body: bytes, owner: str) -> own_tools.Bare:
+        """Take the client's tools out of a body, in a thread that counts as its owner's where it is large.
+
+        Raises:
+            NotReadable: See `own_tools.strip`.
+            TimeoutError: There was no thread for it in time.
+        """
+        allowed = self._settings.tools.typed
+        if len(body) <= _AT_ONCE_BYTES:
+            return own_tools.strip(body, allowed)
+        task = Task(owner, long=True)
+        return await asyncio.shield(await self._workers.begin(task, self._wait_s, own_tools.strip, body, allowed))
 
     async def unpack(self, body: bytes, applied: Sequence[str], most: int, owner: str) -> bytes:
         """Undo the content codings of a body, in a thread that counts as its owner's.
@@ -259,9 +274,11 @@ class Routing:
 
     def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         try:
+            if self._settings.tools.source is Source.REGISTRY:
+                body = own_tools.strip(body, self._settings.tools.typed).body
             parsed = chat.parse(body)
             own = self._lists.read(parsed)
-        except (chat.AmbiguousBody, chat.Unreadable) as error:
+        except (chat.AmbiguousBody, chat.Unreadable, own_tools.NotReadable) as error:
             raise BadRequest(f"This is not a chat request that can be routed: {error}") from error
         request = self._request(parsed, options, owner="\0explain")
         deadline = time.perf_counter() + _EXPLAIN_S

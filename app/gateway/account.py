@@ -17,6 +17,7 @@ def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None
     """Note what routing decided."""
     usage, selection = exchange.usage, routed.selection
     usage.outcome, usage.route_ms, usage.received_bytes = routed.outcome, routed.route_ms, received_bytes
+    usage.set_aside = routed.set_aside
     if routed.parsed is not None:
         exchange.marks["parse begin"], exchange.marks["parse"] = routed.parsed
     if selection is not None:
@@ -33,6 +34,8 @@ def headers_of(usage: Usage) -> Headers:
     headers = [(b"x-toolfunnel-route-ms", f"{usage.route_ms:.2f}".encode())]
     if usage.mode:
         headers.append((b"x-toolfunnel-tools", f"{usage.sent}/{usage.available}".encode()))
+    if usage.set_aside:
+        headers.append((b"x-toolfunnel-set-aside", str(usage.set_aside).encode()))
     return headers
 
 
@@ -72,6 +75,7 @@ def _routing(usage: Usage) -> dict[str, object]:
         "outcome": usage.outcome,
         "mode": usage.mode,
         "tools": f"{usage.sent}/{usage.available}",
+        **({"set_aside": usage.set_aside} if usage.set_aside else {}),
         "tokens": f"{usage.tokens_before}->{usage.tokens_after}",
         "route_ms": round(usage.route_ms, 2),
         "received_bytes": usage.received_bytes,

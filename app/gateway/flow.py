@@ -23,6 +23,7 @@ from app.errors import (
     headers_for,
     openai_body,
 )
+from app.gateway import set_aside
 from app.gateway.account import account, add_routing, headers_of
 from app.gateway.exchange import Entrance, Exchange
 from app.gateway.forward import Upstream
@@ -36,6 +37,7 @@ from app.settings import Settings
 from app.telemetry import BrokenOff, Telemetry
 from app.telemetry.traces import Tracing
 from app.wire import coding
+from router.types import Source
 
 _CLIENT_GONE = 499  # nginx's number for it; never sent, only counted
 
@@ -84,7 +86,7 @@ async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
     routed = await _routed(gateway, caller, exchange.scope, body)
     if routed.parsed is not None:
         exchange.mark("route")
-    if routed.outcome == "routed":
+    if routed.body is not body:
         exchange.scope = {**exchange.scope, "headers": _plain(headers)}
     add_routing(exchange, routed, len(body))
     await inbox.while_present(_exchanged(gateway, exchange, routed.body, headers_of(exchange.usage)))
@@ -92,6 +94,8 @@ async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
 
 async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
     await _admitted(gateway, exchange)
+    if _catalogue_only(gateway) and exchange.scope["method"] == "POST":
+        set_aside.check_path(exchange.scope["path"])
     body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
     if not body:
         await inbox.body(0, None)
@@ -157,9 +161,11 @@ async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes) -
 
     Raises:
         BodyTooLarge: Unpacked, it is larger than is accepted.
-        BadRequest: Duplicate keys hide the tool list or what decides about it.
+        BadRequest: Duplicate keys hide the tool list or what decides about it; or see `set_aside.route`.
+        Overloaded: See `set_aside.route`.
     """
-    if caller.options.off:
+    only = _catalogue_only(gateway)
+    if caller.options.off and not only:
         return Routed(body, "off")
     catalog, plain, share = gateway.snapshots.catalog, body, _share(caller, scope)
     if applied := coding.codings(scope["headers"]):
@@ -167,13 +173,23 @@ async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes) -
         try:
             plain = await gateway.routing.unpack(body, applied, limit, share)
         except coding.Unpackable:
+            if only:
+                raise set_aside.unreadable() from None
             return Routed(body, "unreadable")
         except TimeoutError:
+            if only:
+                raise set_aside.late() from None
             return Routed(body, "timeout")
         except coding.TooLarge:
             raise BodyTooLarge(f"Unpacked, the request body is larger than the {limit} bytes accepted.") from None
+    if only:
+        return await set_aside.route(gateway.routing, plain, catalog, caller, share)
     routed = await gateway.routing.route(plain, catalog, caller.options, caller.owner, share)
     return routed if routed.outcome == "routed" else replace(routed, body=body)
+
+
+def _catalogue_only(gateway: Gateway) -> bool:
+    return gateway.settings.tools.source is Source.REGISTRY
 
 
 def _share(caller: Caller, scope: Scope) -> str:

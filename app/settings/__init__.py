@@ -70,6 +70,11 @@ class ToolSettings(_Section):
         description="both: the client's own tools and the catalogue's. registry: only the catalogue's. "
         "request: only the client's own.",
     )
+    typed: tuple[str, ...] = Field(
+        (),
+        description="Types of provider tools, such as web_search, that a client may send with source: registry. Others "
+        "are set aside.",
+    )
 
 
 class SelectSettings(_Section):

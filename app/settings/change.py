@@ -59,6 +59,7 @@ _DROPPED: tuple[tuple[str, str, Looser], ...] = (
 # What may be loosened by writing so, and not by leaving it out.
 _LEFT_OUT: tuple[tuple[str, Looser], ...] = (
     ("tools.source", lambda old, new: Source.BOTH is new.tools.source is not old.tools.source),
+    ("tools.typed", lambda old, new: not {*new.tools.typed} <= {*old.tools.typed}),
     ("safety.allow", lambda old, new: not new.safety.allow <= old.safety.allow),
     ("select.max_source_share", lambda old, new: new.select.max_source_share > old.select.max_source_share),
     ("server.max_body_bytes", lambda old, new: new.server.max_body_bytes > old.server.max_body_bytes),

@@ -44,13 +44,14 @@ class Usage:
     `end`: whole, refused (by the gateway), client_gone, broken_off (the provider's answer), cut_off (at shutdown) or
     failed (a fault of ours in mid-answer).
     `origins`: for each tool sent its place in the client's list, None for one of the catalogue.
-    `caller`: the id of the key that was shown.
+    `set_aside`: how many tools of the client's were taken out. `caller`: the id of the key that was shown.
     """
 
     outcome: str = "refused"
     mode: str = ""
     sent: int = 0
     available: int = 0
+    set_aside: int = 0
     tokens_before: int = 0
     tokens_after: int = 0
     route_ms: float = 0.0

@@ -73,6 +73,12 @@ def read(text: bytes, unchecked: Collection[str] = ()) -> dict[str, Member]:
     return members
 
 
+def after(text: bytes, member: Member) -> int:
+    """Return where a member has ended, the comma or brace behind it included."""
+    found = _AFTER.match(text, member.end)
+    return found.end() if found else len(text)
+
+
 def check(raw: bytes) -> None:
     """Make sure that a value is UTF-8: the decoder does not look into what it leaves raw.
 
