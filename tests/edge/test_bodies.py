@@ -1,4 +1,4 @@
-"""Bodies that are made to break a parser: none of them is a 500, a traceback or a wait."""
+"""Bodies that are made to break a parser: none of them is a 500, a fault in the log (`log_check`) or a wait."""
 
 from __future__ import annotations
 
@@ -84,7 +84,6 @@ def test_b08_depth_breaks_nothing(bare_gateway: GatewayProcess, upstream: Upstre
     """However deep: it goes to the provider, whose matter it is, and outside the tool list nothing has changed."""
     assert bare_gateway.post(DEEP[case]).status_code == 200
     assert upstream.last.body.partition(b',"tools":')[0] == DEEP[case].partition(b',"tools":')[0]
-    assert "Traceback" not in bare_gateway.log
 
 
 @pytest.mark.parametrize("case", ODD)
@@ -92,7 +91,6 @@ def test_b10_b11_b12_b14_odd_bodies_break_nothing(bare_gateway: GatewayProcess, 
     """Odd numbers, text, keys and lists reach the provider; outside the tool list nothing has changed."""
     assert bare_gateway.post(ODD[case]).status_code == 200
     assert upstream.last.body.partition(b',"tools":')[0] == ODD[case].partition(b',"tools":')[0]
-    assert "Traceback" not in bare_gateway.log
 
 
 @pytest.mark.parametrize("case", ["5,000 digits", "1e999", "200,000 keys", "a schema of 5 MB"])

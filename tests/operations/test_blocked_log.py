@@ -75,4 +75,3 @@ def test_d10_a_collector_that_never_answers_holds_up_nobody(start_gateway: Start
     with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
         gateway = start_gateway(TRACE__ENDPOINT=f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces")
         assert {gateway.post(tools.chat("list exams")).status_code for _ in range(100)} == {200}
-    assert "Traceback" not in gateway.log

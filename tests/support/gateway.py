@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import time
@@ -15,19 +16,31 @@ from typing import Any, Self
 import httpx
 
 from tests.support import processes
+from tests.support.log_check import LOGS
 from tests.support.processes import PREFIX, Process
 from tests.support.tools import encoded
 
+_PORTS = range(15_000, 32_000)
 _START_S = 60.0
 _STOP_S = 10.0
 _STEP_S = 0.02
 
 
 def free_port() -> int:
-    """Give a port of the loopback address that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port of the loopback address that nobody uses.
+
+    Not one that the system would choose: before a server has begun to listen on such a one, any connection that is made
+    meanwhile may have been given it.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
@@ -38,12 +51,15 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class GatewayProcess:
-    """A running server. `stop()` it."""
+    """A running server. `stop()` it. Faults in its log fail the test that does not announce them (`log_check`)."""
 
     process: Process
     port: int
     directory: Path
     admin_key: str = ""
+
+    def __post_init__(self) -> None:
+        LOGS.watch(self.directory / "log")
 
     @classmethod
     def start(
@@ -71,6 +87,7 @@ class GatewayProcess:
             **(settings or {}),
         }
         directory.mkdir(parents=True, exist_ok=True)
+        LOGS.begin(directory / "log")
         with (directory / "log").open("wb") as log:
             process = processes.start(
                 ["serve", *(("--workers", str(workers)) if workers > 1 else ())],
@@ -167,3 +184,4 @@ class GatewayProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(_STOP_S)
+        LOGS.end(self.directory / "log")
