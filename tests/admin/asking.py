@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.support import tools
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import PLAIN, GatewayProcess
 
 KEY = "the-key-of-the-operator"
 CALLER = "sk-of-the-caller"  # what `GatewayProcess.post` shows
@@ -20,7 +20,7 @@ _INSIDES = re.compile(r"Traceback|File \"|\.py\b|SELECT |INSERT |UPDATE |DELETE 
 def client_for(gateway: GatewayProcess, **headers: str) -> httpx.Client:
     """Make a client that shows the server's admin key, if it has one."""
     shown = {"authorization": f"Bearer {gateway.admin_key}"} if gateway.admin_key else {}
-    return httpx.Client(base_url=gateway.url, headers=shown | headers, timeout=60.0, trust_env=False)
+    return httpx.Client(base_url=gateway.url, headers=shown | headers, timeout=60.0, **PLAIN)
 
 
 def clear(gateway: GatewayProcess) -> None:

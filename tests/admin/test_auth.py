@@ -14,7 +14,7 @@ from app.settings import Settings
 from tests.admin.asking import CALLER, KEY, refused
 from tests.cli.command import Place
 from tests.support import tools
-from tests.support.gateway import GatewayProcess, free_port
+from tests.support.gateway import PLAIN, GatewayProcess, free_port
 from tests.support.upstream import Upstream
 
 # Every path that answers without the admin key. Whoever adds one adds it here, and says why.
@@ -57,7 +57,7 @@ def test_every_admin_route_asks_for_the_key(
 ) -> None:
     """No admin route answers anything but 401 without the key."""
     headers = {} if shown is None else {"authorization": shown}
-    answer = httpx.request(method, keyed_gateway.url + path, headers=headers, content=b"{}", trust_env=False)
+    answer = httpx.request(method, keyed_gateway.url + path, headers=headers, content=b"{}", **PLAIN)
     refused(answer, 401, "invalid_api_key", "authorization: Bearer")
 
 
@@ -85,7 +85,7 @@ def test_nothing_but_the_key_opens_the_admin_api(
     keyed_gateway: GatewayProcess, headers: dict[str, str | bytes]
 ) -> None:
     """Parts of the key, other keys, other headers and a local name are all refused."""
-    answer = httpx.get(keyed_gateway.url + "/admin/stats", headers=headers, trust_env=False)  # type: ignore[arg-type]
+    answer = httpx.get(keyed_gateway.url + "/admin/stats", headers=headers, **PLAIN)  # type: ignore[arg-type]
     refused(answer, 401, "invalid_api_key")
 
 
@@ -93,12 +93,12 @@ def test_nothing_but_the_key_opens_the_admin_api(
 def test_the_key_opens_the_admin_api_from_anywhere(keyed_gateway: GatewayProcess, scheme: str) -> None:
     """With the key neither Host nor Origin matter, and the scheme's case does not either."""
     headers = {"authorization": f"{scheme} {KEY}", "host": "tools.example", "origin": "https://console.example"}
-    assert httpx.get(keyed_gateway.url + "/admin/stats", headers=headers, trust_env=False).status_code == 200
+    assert httpx.get(keyed_gateway.url + "/admin/stats", headers=headers, **PLAIN).status_code == 200
 
 
 def test_the_key_is_asked_for_before_the_query_is_read(keyed_gateway: GatewayProcess) -> None:
     """A stranger's mistakes are not explained to them."""
-    refused(httpx.get(keyed_gateway.url + "/admin/tools?limit=0", trust_env=False), 401, "invalid_api_key")
+    refused(httpx.get(keyed_gateway.url + "/admin/tools?limit=0", **PLAIN), 401, "invalid_api_key")
 
 
 def test_the_admin_key_is_no_callers_key(keyed_gateway: GatewayProcess, upstream: Upstream) -> None:
@@ -111,7 +111,7 @@ def test_the_admin_key_is_no_callers_key(keyed_gateway: GatewayProcess, upstream
 @pytest.mark.parametrize("path", sorted(path for path in OPEN if "{" not in path and not path.startswith("/v1")))
 def test_open_paths_need_no_key(keyed_gateway: GatewayProcess, path: str) -> None:
     """Probes, figures and documents answer without it."""
-    assert httpx.get(keyed_gateway.url + path, trust_env=False).status_code in (200, 503)
+    assert httpx.get(keyed_gateway.url + path, **PLAIN).status_code in (200, 503)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_open_paths_need_no_key(keyed_gateway: GatewayProcess, path: str) -> Non
 )
 def test_without_a_key_local_names_are_answered(open_gateway: GatewayProcess, host: str) -> None:
     """A request for this machine by name or address is answered."""
-    answer = httpx.get(open_gateway.url + "/admin/stats", headers={"host": host}, trust_env=False)
+    answer = httpx.get(open_gateway.url + "/admin/stats", headers={"host": host}, **PLAIN)
     assert answer.status_code == 200, answer.text
 
 
@@ -142,7 +142,7 @@ def test_without_a_key_other_names_are_refused(
 ) -> None:
     """A page that points its own name at this machine (DNS rebinding) gets nothing."""
     method, path = method_path
-    answer = httpx.request(method, open_gateway.url + path, headers={"host": host}, content=b"[]", trust_env=False)
+    answer = httpx.request(method, open_gateway.url + path, headers={"host": host}, content=b"[]", **PLAIN)
     refused(answer, 401, "invalid_api_key", "localhost only")
 
 
@@ -150,7 +150,7 @@ def test_without_a_key_other_names_are_refused(
 def test_without_a_key_pages_of_other_origins_are_refused(open_gateway: GatewayProcess, origin: str) -> None:
     """Any page may make a browser post to localhost; it is known by its Origin."""
     headers = {"origin": origin, "content-type": "text/plain", "host": f"localhost:{open_gateway.port}"}
-    answer = httpx.post(open_gateway.url + "/admin/tools:batch", headers=headers, content=b"[]", trust_env=False)
+    answer = httpx.post(open_gateway.url + "/admin/tools:batch", headers=headers, content=b"[]", **PLAIN)
     refused(answer, 401, "invalid_api_key", "localhost only")
 
 
@@ -158,14 +158,14 @@ def test_without_a_key_the_servers_own_pages_are_answered(open_gateway: GatewayP
     """The documents' own requests, which name this server as their origin, work."""
     host = f"localhost:{open_gateway.port}"
     headers = {"origin": f"http://{host}", "host": host}
-    answer = httpx.post(open_gateway.url + "/admin/tools:batch", headers=headers, content=b"[]", trust_env=False)
+    answer = httpx.post(open_gateway.url + "/admin/tools:batch", headers=headers, content=b"[]", **PLAIN)
     assert answer.status_code == 200
 
 
 def test_without_a_key_a_proxys_clients_are_refused(open_gateway: GatewayProcess) -> None:
     """A request that a proxy on this machine passes on for somebody else is somebody else's."""
     headers = {"x-forwarded-for": "203.0.113.9", "host": "localhost"}
-    answer = httpx.get(open_gateway.url + "/admin/stats", headers=headers, trust_env=False)
+    answer = httpx.get(open_gateway.url + "/admin/stats", headers=headers, **PLAIN)
     refused(answer, 401, "invalid_api_key", "localhost only")
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.support import tools
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import PLAIN, GatewayProcess
 from tests.support.upstream import Upstream, json_answer
 
 READY = {"ready": True, "tools": 300, "pending": 0, "registry": "up", "provider": "set"}
@@ -26,7 +26,7 @@ def figures(gateway: GatewayProcess) -> dict[str, Any]:
 
 def metrics(gateway: GatewayProcess) -> dict[tuple[str, str], float]:
     """Give what /metrics says, by name and label."""
-    text = httpx.get(gateway.url + "/metrics", trust_env=False).text
+    text = httpx.get(gateway.url + "/metrics", **PLAIN).text
     return {(name, label): float(value) for name, label, value in METRIC.findall(text)}
 
 
@@ -80,38 +80,38 @@ def test_metrics_and_stats_agree(gateway: GatewayProcess, upstream: Upstream) ->
 
 def test_metrics_are_prometheus_text(open_gateway: GatewayProcess) -> None:
     """The type is the one that Prometheus asks for, and every line has its form."""
-    answer = httpx.get(open_gateway.url + "/metrics", trust_env=False)
+    answer = httpx.get(open_gateway.url + "/metrics", **PLAIN)
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert all(re.match(r"# (HELP|TYPE) \w+ .|\w+(\{.*\})? [0-9.e+-]+$", line) for line in answer.text.splitlines())
 
 
 def test_healthz_says_that_the_process_runs(open_gateway: GatewayProcess) -> None:
     """The probe of liveness asks nothing else."""
-    answer = httpx.get(open_gateway.url + "/healthz", trust_env=False)
+    answer = httpx.get(open_gateway.url + "/healthz", **PLAIN)
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 def test_readyz_waits_for_the_vectors(gateway: GatewayProcess) -> None:
     """While tools are embedded it is 503 with how many are missing; then 200 with none."""
     gateway.register([tools.record(tool) for tool in tools.distinct(300, "new_")], ready=False)
-    answer = httpx.get(gateway.url + "/readyz", trust_env=False)
+    answer = httpx.get(gateway.url + "/readyz", **PLAIN)
     assert answer.status_code == 503
     assert answer.json() == READY | {"ready": False, "pending": 300}
     gateway.wait_ready(60)
-    answer = httpx.get(gateway.url + "/readyz", trust_env=False)
+    answer = httpx.get(gateway.url + "/readyz", **PLAIN)
     assert (answer.status_code, answer.json()) == (200, READY)
 
 
 @pytest.fixture(scope="module")
 def document(open_gateway: GatewayProcess) -> dict[str, Any]:
     """The OpenAPI document as it is served."""
-    served: dict[str, Any] = httpx.get(open_gateway.url + "/admin/openapi.json", trust_env=False).json()
+    served: dict[str, Any] = httpx.get(open_gateway.url + "/admin/openapi.json", **PLAIN).json()
     return served
 
 
 def test_the_documents_page_is_served(open_gateway: GatewayProcess) -> None:
     """/admin/docs is a page that reads the OpenAPI document."""
-    answer = httpx.get(open_gateway.url + "/admin/docs", trust_env=False)
+    answer = httpx.get(open_gateway.url + "/admin/docs", **PLAIN)
     assert answer.headers["content-type"].startswith("text/html")
     assert "/admin/openapi.json" in answer.text
 

@@ -16,6 +16,7 @@ from router.pipeline import Router
 from router.types import Selection
 from tests.conftest import StartGateway
 from tests.support import inside, tools
+from tests.support.gateway import PLAIN
 from tests.support.inside import WordEncoder
 from tests.support.upstream import COMPLETION, Upstream
 
@@ -47,7 +48,7 @@ class Stuck(Router):
 def ask(base_url: str, body: bytes, key: str = "Bearer key") -> httpx.Response:
     """Send a chat request."""
     headers = {"authorization": key}
-    return httpx.post(f"{base_url}/chat/completions", content=body, headers=headers, timeout=30.0, trust_env=False)
+    return httpx.post(f"{base_url}/chat/completions", content=body, headers=headers, timeout=30.0, **PLAIN)
 
 
 @pytest.mark.expects_fault("routing failed")
