@@ -82,6 +82,7 @@ def test_metrics_are_prometheus_text(open_gateway: GatewayProcess) -> None:
     """The type is the one that Prometheus asks for, and every line has its form."""
     answer = httpx.get(open_gateway.url + "/metrics", **PLAIN)
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# HELP toolfunnel_requests_total" in answer.text
     assert all(re.match(r"# (HELP|TYPE) \w+ .|\w+(\{.*\})? [0-9.e+-]+$", line) for line in answer.text.splitlines())
 
 
@@ -128,6 +129,7 @@ def test_the_openapi_document_refers_to_nothing_that_is_missing(document: dict[s
 
 def test_the_openapi_document_describes_every_operation(document: dict[str, Any]) -> None:
     """Each operation has a summary, a description, the key where it needs one, and the schema of its answer."""
+    assert {"/admin/tools", "/admin/keys", "/healthz"} <= document["paths"].keys()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             place = f"{method} {path}"

@@ -180,6 +180,16 @@ def stocked() -> list[dict[str, object]]:
     ]
 
 
+def granted(record: dict[str, object], key: int) -> bool:
+    """Tell whether a record is within what one of the three keys below grants."""
+    tenant, source, risk, tags = (record[field] for field in ("tenant", "source", "risk", "tags"))
+    return (
+        tenant in ("", "acme") and risk == "read",
+        tenant == "" and source == "crm",
+        tags in (["invoice"], ["contract"]),
+    )[key]
+
+
 def test_auth_e05_the_provider_sees_only_what_is_granted(pair: Pair, issue: Issue, upstream: Upstream) -> None:
     """Over the wire: pinned, forced, called and found tools are all within the grants, and so is what is counted."""
     records = stocked()
@@ -197,6 +207,8 @@ def test_auth_e05_the_provider_sees_only_what_is_granted(pair: Pair, issue: Issu
         assert answer.status_code == 200
         offered = [fields[one] for one in upstream.last.tool_names if one in fields]
         counted = int(answer.headers["x-toolfunnel-tools"].partition("/")[2])
+        assert (name in upstream.last.tool_names) == granted(fields[name], {acme: 0, nobody: 1, both: 2}[key])
+        assert offered
         if key == acme:
             assert {(one["tenant"], one["risk"]) for one in offered} <= {("", "read"), ("acme", "read")}
             assert counted == 2 + sum(one["tenant"] != "globex" and one["risk"] == "read" for one in records)
@@ -205,4 +217,3 @@ def test_auth_e05_the_provider_sees_only_what_is_granted(pair: Pair, issue: Issu
         else:
             assert {tuple(one["tags"]) for one in offered} <= {("invoice",), ("contract",)}  # type: ignore[arg-type]
             assert counted == 2 + 20
-        assert (fields[name] in offered) == (name in upstream.last.tool_names)

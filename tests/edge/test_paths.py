@@ -74,12 +74,16 @@ def test_b16_a_poisoned_host_opens_nothing(guarded_gateway: GatewayProcess, meth
     assert sockets.statuses(sockets.exchange(guarded_gateway.port, request)) == [400]
 
 
+FOLDERS = ("app", "app/admin", "app/gateway", "app/edge")
+
+
 def test_b16_nothing_is_decided_by_the_url_of_a_request() -> None:
     """`request.url` is built from the Host header; the gateway's code never reads it, nor `base_url` or `url_for`."""
+    files = [path for folder in FOLDERS for path in (ROOT / folder).glob("*.py")]
+    assert {ROOT / folder for folder in FOLDERS} == {path.parent for path in files}
     read = {
         f"{path.name}:{node.lineno}"
-        for folder in ("app/admin", "app/gateway", "app/edge")
-        for path in (ROOT / folder).rglob("*.py")
+        for path in files
         if path.name != "transport.py"  # its requests are those to the provider
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Attribute) and node.attr in ("url", "base_url", "url_for")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from router.embed.embedder import Embedder
 from router.errors import EncoderError, RouterError
 from router.pipeline import Router
 from router.types import Selection
+from tests.cli.command import wait_until
 from tests.conftest import StartGateway
 from tests.support import inside, tools
 from tests.support.gateway import PLAIN
@@ -100,6 +102,12 @@ def test_c16_an_unseen_list_does_not_wait_for_its_vectors(upstream: Upstream, tm
     assert lists[2][: len(lists[1])] == lists[1]
 
 
+def asked_anew(upstream: Upstream, base_url: str, body: bytes) -> list[bytes]:
+    """Ask as a caller that nobody knows; give the list that the provider got."""
+    ask(base_url, body, f"Bearer {secrets.token_hex(8)}")
+    return tools.listed(upstream.last.body)
+
+
 def test_c34_callers_share_nothing_that_is_remembered(upstream: Upstream, tmp_path: Path) -> None:
     """A list that one caller got while vectors were missing stays that caller's; another's is chosen with them."""
     encoder = WordEncoder()
@@ -108,7 +116,8 @@ def test_c34_callers_share_nothing_that_is_remembered(upstream: Upstream, tmp_pa
     with inside.serve(Router(Embedder(encoder)), upstream.base_url, tmp_path) as base_url:
         ask(base_url, body, "Bearer early")
         encoder.gate.set()
-        time.sleep(0.5)
+        wait_until(lambda: asked_anew(upstream, base_url, body) != tools.listed(upstream.requests[0].body))
+        del upstream.requests[1:]
         for caller in ("Bearer early", "Bearer late", "Bearer later"):
             ask(base_url, body, caller)
     early, again, late, later = [tools.listed(request.body) for request in upstream.requests]

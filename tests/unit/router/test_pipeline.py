@@ -164,6 +164,7 @@ def test_route_from_the_registry_embeds_no_stranger() -> None:
     with _router(encoder) as router:
         request = RouteRequest(talk("mail"), budget=_SMALL, source=Source.REGISTRY)
         assert "mail" in _names(router.route(_MANY, own, request, soon()))
+    assert encoder.seen
     assert not any(_is_tool(asked) for asked in encoder.seen)
 
 
