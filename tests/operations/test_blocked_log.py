@@ -70,6 +70,7 @@ def taken(gateway: Piped) -> bytes:
     return b"".join(pieces)
 
 
+@pytest.mark.expects_fault("Failed to export spans", certain=False)  # when it ends
 def test_d10_a_collector_that_never_answers_holds_up_nobody(start_gateway: StartGateway, upstream: Upstream) -> None:
     """Traces that nobody takes cost no request its answer."""
     with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:
