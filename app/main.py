@@ -143,7 +143,7 @@ async def _running(given: Settings | Configuration) -> AsyncIterator[State]:
         router = await _router(every.values(), registry, Shares.of(settings.server.cache_bytes), closing)
         routing, upstream, telemetry = Routing(router, settings), Upstream(settings.upstream), Telemetry()
         closing.push_async_callback(asyncio.to_thread, routing.close)
-        tracing = tracing_to(settings.trace)
+        tracing = tracing_to(settings.trace, secrets_of(settings))
         if tracing is not None:
             closing.push_async_callback(asyncio.to_thread, tracing.close)
         snapshots = Snapshots(

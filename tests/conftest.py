@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
@@ -18,6 +19,10 @@ from tests.support.upstream import Upstream
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: what tests start would ignore it, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long the drawing of an example takes says something about the machine, nothing about what is tested.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 StartGateway = Callable[..., GatewayProcess]
 # Time enough to route on a busy machine: whether it is fast enough is not what most tests ask.

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlsplit
 
 from structlog.typing import EventDict, WrappedLogger
 
+from app.telemetry import credentials
+
 STARS = "***"
 
 _SHORTEST = 6  # a shorter secret would blot out half of every line
@@ -25,13 +27,13 @@ _PRIVATE = frozenset(
 )
 _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"), rf"\1 {STARS}"),
-    (re.compile(r"\b(?:sk|pk|rk|tfk)[-_][A-Za-z0-9_\-.]{4,}"), STARS),
     (re.compile(r"(?i)\b([a-z_\-]*(?:key|token|secret|password|signature|sig))=[^&\s\"'#]+"), rf"\1={STARS}"),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@\"']+@"), rf"\1{STARS}@"),
     (re.compile(r"(?i)\b(https?://[^\s?#\"']+)\?[^\s\"']+"), rf"\1?{STARS}"),
 )
 # Each pattern needs one of these, whatever its case: a line without any need not be looked at more closely.
-_SIGNS = ("bearer", "basic", "sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "=", "://")
+_SIGNS = ("bearer", "basic", "=", "://", *credentials.SIGNS)
+_LONGEST = 16_384  # characters of a text: patterns take long for longer ones
 _PLAIN_PART = re.compile(r"[a-z-]{0,20}|v[0-9]{1,2}(?:(?:alpha|beta)[0-9]{0,2})?")  # such as compatible-mode and v1
 _PLAIN = (int, float, bool, type(None))
 _ROOT = Path(__file__).parents[2]
@@ -40,7 +42,7 @@ _DEEPEST = 5
 
 def looks_secret(text: str) -> bool:
     """Tell whether a word has the form of a credential."""
-    return _has_sign(text) and any(pattern.search(text) for pattern, _ in _PATTERNS)
+    return credentials.hides_key(text) or (_has_sign(text) and any(pattern.search(text) for pattern, _ in _PATTERNS))
 
 
 def place(url: str) -> str:
@@ -53,7 +55,7 @@ def place(url: str) -> str:
 
 
 class Redaction:
-    """Masks lines. Knows the configured secrets, also as they look in a URL or in base64."""
+    """Masks lines. Knows the configured secrets, also as they look in a URL, in hexadecimal or in base64."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         known = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
@@ -63,6 +65,9 @@ class Redaction:
         """Give a text without secrets."""
         for form in self._forms:
             text = text.replace(form, STARS)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}…"
+        text = credentials.masked(text, STARS)
         for pattern, instead in _PATTERNS:
             text = pattern.sub(instead, text)
         return text
@@ -137,6 +142,9 @@ def _shown(path: str) -> str:
 
 
 def _forms(secret: str) -> set[str]:
-    """Give a secret as it may be written: as it is, in a URL, in base64 (whole groups of it)."""
-    coded = {base64.b64encode(b" " * skip + secret.encode())[(skip * 4 + 2) // 3 :] for skip in range(3)}
-    return {secret, quote(secret, safe=""), *(text.rstrip(b"=")[:-1].decode() for text in coded)}
+    """Return a secret as it may be written: as it is, in a URL, in hexadecimal, in base64 (whole groups of it)."""
+    data, quoted = secret.encode(), quote(secret, safe="")
+    coded = {base64.b64encode(b" " * skip + data)[(skip * 4 + 2) // 3 :] for skip in range(3)}
+    in_base64 = {text.rstrip(b"=")[:-1].decode() for text in coded}
+    in_urls = {text.replace("+", "-").replace("/", "_") for text in in_base64}
+    return {secret, quoted, quoted.lower(), data.hex(), data.hex().upper(), *in_base64, *in_urls}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from starlette.types import Scope
@@ -17,6 +17,7 @@ from app.credentials import Headers
 from app.errors import ConfigurationError
 from app.settings import TraceSettings
 from app.telemetry.metrics import Usage
+from app.telemetry.redact import Redaction
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -41,8 +42,9 @@ _STEPS = (
 class Tracing:
     """Makes traces. `close()` it: what was not sent yet is sent then."""
 
-    def __init__(self, provider: TracerProvider) -> None:
+    def __init__(self, provider: TracerProvider, redaction: Redaction) -> None:
         self._provider = provider
+        self._redaction = redaction
         self._tracer = provider.get_tracer("toolfunnel")
 
     def begin(self, route: str, scope: Scope, request_id: str) -> Trace:
@@ -55,7 +57,10 @@ class Tracing:
             f"{scope['method']} {route}",
             context,
             kind=SpanKind.SERVER,
-            attributes={"http.request.method": scope["method"], "toolfunnel.request_id": request_id},
+            attributes={
+                "http.request.method": scope["method"],
+                "toolfunnel.request_id": self._redaction.text(request_id),
+            },
         )
         return Trace(self, span, understood=context is not None or not shown)
 
@@ -107,8 +112,8 @@ class Trace:
                 span.end(at.get("forward", at["end"]) if span is self._forward else at["end"])
 
 
-def tracing_to(settings: TraceSettings) -> Tracing | None:
-    """Make what `trace` says; None where it is off.
+def tracing_to(settings: TraceSettings, secrets: Iterable[str] = ()) -> Tracing | None:
+    """Make what `trace` says, in which none of `secrets` is written; None where it is off.
 
     Raises:
         ConfigurationError: The extra `otel` is not installed.
@@ -130,7 +135,7 @@ def tracing_to(settings: TraceSettings) -> Tracing | None:
     )
     exporter = OTLPSpanExporter(endpoint=settings.endpoint, timeout=_EXPORT_S)
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    return Tracing(provider)
+    return Tracing(provider, Redaction(secrets))
 
 
 def _context(parent: bytes) -> Context | None:

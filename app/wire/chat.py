@@ -200,14 +200,7 @@ def splice(request: ChatRequest, tools: Sequence[Tool], own: Sequence[Tool]) -> 
     """Give the client's bytes with `tools` as its tool list; `own` is the list that it had."""
     if not tools:
         raise ValueError("a tool list is never made empty")
-    definitions = _marked(tools, own)
-    if request.list_key == "functions":
-        mine = {id(tool) for tool in own}
-        definitions = [
-            raw if id(tool) in mine else tool_object.as_function(raw)
-            for tool, raw in zip(tools, definitions, strict=True)
-        ]
-    text = b"[" + b",".join(definitions) + b"]"
+    text = b"[" + b",".join(_marked(tools, own, legacy=request.list_key == "functions")) + b"]"
     body = request.body
     if request.span is not None:
         start, end = request.span
@@ -218,17 +211,28 @@ def splice(request: ChatRequest, tools: Sequence[Tool], own: Sequence[Tool]) -> 
     return body[:end] + separator + b'"' + request.list_key.encode() + b'":' + text + body[end:]
 
 
-def _marked(tools: Sequence[Tool], own: Sequence[Tool]) -> list[bytes]:
-    """Move the markers of tools that go to the last tools that stay and have none."""
-    kept = {id(tool) for tool in tools}
+def _marked(tools: Sequence[Tool], own: Sequence[Tool], *, legacy: bool) -> list[bytes]:
+    """Return the definitions; the markers of the client's tools that go move to the last that stay and have none.
+
+    Providers refuse more markers than a few: there are never more than the client set, so a registered tool has none.
+    """
+    mine, kept = {id(tool) for tool in own}, {id(tool) for tool in tools}
     homeless = [tool.marker for tool in own if tool.marker is not None and id(tool) not in kept]
-    definitions = [tool.definition for tool in tools]
+    definitions = [tool.definition if id(tool) in mine else _lent(tool.definition, legacy=legacy) for tool in tools]
     for i in range(len(tools) - 1, -1, -1):
         if not homeless:
             break
-        if tools[i].marker is None:
-            definitions[i] = tool_object.with_marker(definitions[i], homeless.pop())
+        marked = tool_object.with_marker(definitions[i], homeless[-1])
+        if marked is not definitions[i]:
+            definitions[i] = marked
+            homeless.pop()
     return definitions
+
+
+def _lent(definition: bytes, *, legacy: bool) -> bytes:
+    """Return a registered tool in the form of the client's list."""
+    plain = tool_object.without_markers(definition)
+    return tool_object.as_function(plain) if legacy else plain
 
 
 def _raw(member: members.Member | None) -> bytes | None:

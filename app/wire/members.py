@@ -79,6 +79,25 @@ def after(text: bytes, member: Member) -> int:
     return found.end() if found else len(text)
 
 
+def without(text: bytes, key: str) -> bytes:
+    """Return an object without one of its members, byte for byte otherwise; as it is where it has none of that name.
+
+    Raises:
+        NotAnObject: The text is something else, or no JSON at all.
+        DuplicateKeys: A key stands there twice.
+    """
+    found = read(text)
+    if key not in found:
+        return text
+    position = begin = text.index(b"{") + 1
+    kept = []
+    for name, member in found.items():
+        if name != key:
+            kept.append(text[position : member.end].lstrip(b" \t\n\r").removeprefix(b","))
+        position = member.end
+    return text[:begin] + b",".join(kept) + text[position:]
+
+
 def check(raw: bytes) -> None:
     """Make sure that a value is UTF-8: the decoder does not look into what it leaves raw.
 

@@ -21,6 +21,8 @@ _MAX_VALUES = 40
 # Schemas beyond this size are not searched: their words would say little, and reading them holds up others.
 _MAX_READ_BYTES = 256 * 2**10
 _LEVELS = 2  # the tool object, and the function in it
+_MARKER = "cache_control"
+_NESTED = (Kind.FUNCTION.value, Kind.CUSTOM.value)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -36,7 +38,7 @@ def read(raw: bytes) -> Tool:
     """
     entry = _object(raw)
     kind = entry.get("type", "function")
-    marker = _marker(raw) if "cache_control" in entry else None
+    marker = _marker(raw) if _MARKER in entry else None
     if kind not in (Kind.FUNCTION, Kind.CUSTOM):
         name = entry.get("name")
         return Tool(name if isinstance(name, str) else "", raw, Kind.OTHER, fixed=True, marker=marker)
@@ -53,7 +55,7 @@ def read_function(raw: bytes) -> Tool:
         MalformedTool: It is not an object with a name.
     """
     entry = _object(raw)
-    return _tool(raw, Kind.FUNCTION, entry, marker=_marker(raw) if "cache_control" in entry else None)
+    return _tool(raw, Kind.FUNCTION, entry, marker=_marker(raw) if _MARKER in entry else None)
 
 
 def as_function(definition: bytes) -> bytes:
@@ -62,10 +64,37 @@ def as_function(definition: bytes) -> bytes:
 
 
 def with_marker(definition: bytes, marker: bytes) -> bytes:
-    """Add a `cache_control` member at the end of a definition that has none."""
+    """Return a definition with a `cache_control` member at its end; as it is where it has one, or cannot be read."""
+    if not _can_carry(definition):
+        return definition
     end = definition.rindex(b"}")
     separator = b"" if definition[:end].rstrip().endswith(b"{") else b","
     return definition[:end] + separator + b'"cache_control":' + marker + definition[end:]
+
+
+def without_markers(definition: bytes) -> bytes:
+    """Return a definition without `cache_control`, in itself and in what it holds: markers are the client's to set."""
+    if _MARKER.encode() not in definition and b"\\u" not in definition:
+        return definition
+    try:
+        for name in _NESTED:
+            inner = members.read(definition).get(name)
+            if inner is not None and inner.raw.startswith(b"{"):
+                plain = members.without(inner.raw, _MARKER)
+                definition = definition[: inner.start] + plain + definition[inner.end :]
+        return members.without(definition, _MARKER)
+    except ValueError:  # keys that stand there twice
+        return definition
+
+
+def _can_carry(definition: bytes) -> bool:
+    """Return whether a definition has no marker, neither in itself nor in its `function` or `custom`."""
+    try:
+        found = members.read(definition)
+        nested = (found[name].raw for name in _NESTED if name in found)
+        return _MARKER not in found and not any(_MARKER in members.read(raw) for raw in nested if raw.startswith(b"{"))
+    except ValueError:
+        return False
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -106,7 +135,7 @@ def _tool(raw: bytes, kind: Kind, body: dict[str, Any], *, fixed: bool = False, 
 
 def _marker(raw: bytes) -> bytes | None:
     try:
-        return members.read(raw)["cache_control"].raw
+        return members.read(raw)[_MARKER].raw
     except ValueError:  # duplicate keys: nothing that could be moved safely
         return None
 

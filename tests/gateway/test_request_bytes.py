@@ -93,6 +93,21 @@ def test_c06_the_cache_marker_of_a_lost_tool_moves_to_the_last_one(
     assert [tool.get("cache_control") for tool in sent] == [None, None, None, marker]
 
 
+def test_c06_a_marker_stands_once_and_is_the_clients(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:
+    """A pinned tool that was registered with a marker of its own goes out with the client's, or without one."""
+    marker = {"type": "ephemeral", "ttl": "1h"}
+    pinned = tools.function("pinned", "quagga", cache_control={"type": "ephemeral"})
+    stocked_gateway.register([tools.record(pinned, pinned=True)])
+    try:
+        for marked in ([], [tools.function("zzz", "nothing of interest", cache_control=marker)]):
+            stocked_gateway.post(body_with([*FORTY, *marked]), x_toolfunnel_k="4")
+            sent = tools.listed(upstream.last.body)
+            assert "pinned" in upstream.last.tool_names
+            assert sum(one.count(b"cache_control") for one in sent) == len(marked)
+    finally:
+        stocked_gateway.admin("DELETE", "/admin/tools/pinned")
+
+
 def test_c13_an_empty_list_is_forwarded_as_it_is(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:
     """`tools: []` is the provider's to complain about."""
     body = body_with([])

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.callers import form
 from tests.support import sockets, tools
 from tests.support.gateway import GatewayProcess, free_port
 from tests.support.lines import wait_for_text
@@ -126,6 +127,20 @@ def test_e20_no_secret_of_a_request_is_written(
     wait_for_text(gateway, "the-last")
     collector.trace_of(last)
     assert_clean(gateway, collector, [CANARY, "of-the-caller"])
+
+
+def test_e20_a_key_in_a_request_id_is_not_written(
+    gateway: GatewayProcess, upstream: Upstream, collector: Collector
+) -> None:
+    """A key of ours that this request does not show, or a provider's, also from the provider: not in any disguise."""
+    key, theirs = form.make()[1], f"sk-ant-{CANARY}-0123456789abcdef"
+    for shown in (one for secret in (key, theirs) for one in (*forms(secret), secret.upper(), f"req_{secret}")):
+        upstream.respond_with(json_answer({}, headers=[("x-request-id", shown)]))
+        gateway.post(BODY, x_request_id=shown)
+    last = gateway.post(BODY, x_request_id="last-of-the-keys").headers["x-toolfunnel-request-id"]
+    wait_for_text(gateway, "last-of-the-keys")
+    collector.trace_of(last)
+    assert_clean(gateway, collector, [key, key[17:], key.upper(), theirs.upper(), CANARY])
 
 
 def test_e20_own_errors_hold_no_secret(gateway: GatewayProcess, upstream: Upstream) -> None:

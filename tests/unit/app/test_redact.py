@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
+from app.callers import form
 from app.settings import LogFormat, LogSettings, Settings, UpstreamSettings
 from app.settings.secret import secrets_of
 from app.telemetry import configure_logging
@@ -58,6 +59,52 @@ def test_a_known_secret_is_masked_in_every_form(form: str) -> None:
 def test_what_looks_like_a_secret_is_masked(text: str, shown: str) -> None:
     """Bearer tokens, keys by their form, parameters by their name; other text stays."""
     assert Redaction().text(text) == shown
+
+
+OWN = form.make()[1]
+FOREIGN = "sk-proj-0123456789abcdefABCDEF"
+
+
+def disguises(key: str) -> list[str]:
+    """Give a key as somebody might write it: changed, amid other text, or encoded."""
+    data = key.encode()
+    coded = [base64.b64encode(b" " * skip + data).decode() for skip in range(3)]
+    percent = "".join(f"%{byte:02x}" for byte in data)
+    plain = [key, key.upper(), f"req-{key}", f"req_{key}", f"a.{key}:b", key[:30]]
+    return [*plain, *coded, base64.urlsafe_b64encode(data).decode(), data.hex(), percent, quote(percent), key[:40]]
+
+
+@pytest.mark.parametrize("key", [OWN, FOREIGN])
+def test_a_key_is_known_by_its_form_in_every_disguise(key: str) -> None:
+    """In a text and as a request's id, also of keys that nobody configured."""
+    for shown in disguises(key):
+        line = Redaction()(None, "info", {"event": "chat", "failure": shown})
+        assert shown not in str(line)
+        assert request_id([(b"x-request-id", shown.encode())]) != shown
+
+
+def test_our_own_key_is_known_without_its_first_word() -> None:
+    """An id and a secret are enough to be a key."""
+    assert request_id([(b"x-request-id", OWN[4:].encode())]) != OWN[4:]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("0f8fad5b-d9cb-469f-a165-70867728950e", "4e29b0a1" * 8, "4E29B0A1" * 4, "req_7a3f", "chatcmpl-AbC123dEf456"),
+        *("01ARZ3NDEKTSV4RRFFQ69G5FAV", "V1StGXR8_Z5jdHi6B-myT", "task-12345", "disk_usage_total", "a" * 128, "x-1"),
+        "Root=1-67891233-abcdef012345678912345678".replace("=", ":"),
+    ],
+)
+def test_what_is_no_key_stays(word: str) -> None:
+    """Ids as they are common are kept, and so are words that only look a little like keys."""
+    assert request_id([(b"x-request-id", word.encode())]) == word
+    assert Redaction().text(word) == word
+
+
+def test_a_long_text_is_cut() -> None:
+    """Patterns see no more of it than takes a moment."""
+    assert len(Redaction().text("a-" * 10**6 + "=")) < 20_000
 
 
 def test_values_of_private_names_are_masked_at_any_depth() -> None:

@@ -118,6 +118,56 @@ def test_splice_of_the_same_list_changes_no_value(parts: tuple[bytes, bytes, byt
     assert json.loads(chat.splice(request, own, own)) == json.loads(body)
 
 
+MARKED = st.sampled_from(["", '"cache_control" : {"type":"ephemeral"} ', '"cache\\u005fcontrol":1'])
+TWICE = '"cache_control":1,"cache_control":2'
+
+
+@st.composite
+def marked_tools(draw: st.DrawFn, *, twice: bool) -> bytes:
+    """Give a tool object with markers in any place, and braces in its texts; of a client, also one marker twice."""
+    marks = MARKED | st.just(TWICE) if twice else MARKED
+    name, text = draw(st.from_regex(r"[a-z]{1,8}", fullmatch=True)), draw(st.sampled_from(["", "{", "}", '}\\"{', "]"]))
+    inner = [f'"name":"{name}"', f'"description": "{text}"', draw(marks)]
+    outer = ['"type":"function"', "\n" + '"function":{' + ",".join(filter(None, draw(st.permutations(inner)))) + "}"]
+    members = filter(None, draw(st.permutations([*outer, draw(marks)])))
+    return ("{" + " ,".join(members) + "}" + draw(st.sampled_from(["", " ", "\n"]))).encode()
+
+
+def edited(sent: bytes) -> list[tuple[str, Any]]:
+    """Read what was sent; objects stay lists of pairs, so that nothing that stands twice is lost."""
+    pairs: list[tuple[str, Any]] = json.loads(sent, object_pairs_hook=list)
+    return pairs
+
+
+def marks_of(tool: bytes) -> int:
+    """Count the markers of a tool in itself and in its function, each once, however often it stands there."""
+    members = json.loads(tool)
+    return ("cache_control" in members) + ("cache_control" in members.get("function", {}))
+
+
+@pytest.mark.parametrize("key", ["tools", "functions", ""])
+@given(data=st.data())
+def test_a_spliced_list_is_json_that_says_nothing_twice(key: str, data: st.DataObject) -> None:
+    """No key stands twice in what was edited, no marker is made, and the rest is the client's."""
+    texts = data.draw(st.lists(marked_tools(twice=True), min_size=1, max_size=4)) if key else []
+    if key == "functions":
+        texts = [tool_object.as_function(text) for text in texts if text.count(b"cache_control") < 2]
+    body = b'{"messages":[],"n":"}" ' + (b',"%b":[%b]' % (key.encode(), b",".join(texts)) if texts else b"") + b" }\n"
+    request = chat.parse(body)
+    own = chat.read_tools(request)
+    lent = [tool_object.read(text) for text in data.draw(st.lists(marked_tools(twice=False), min_size=1, max_size=4))]
+    kept = data.draw(st.lists(st.sampled_from(own), unique_by=id)) if own else []
+    sent = chat.splice(request, data.draw(st.permutations([*kept, *lent])), own)
+    top, listed = edited(sent), list(tools.listed(sent, request.list_key))
+    assert [name for name, _ in top] == ["messages", "n", request.list_key]
+    theirs = {text.strip() for text in texts}
+    for raw in (raw for raw in listed if raw not in theirs):
+        for level in (edited(raw), dict(edited(raw)).get("function", [])):
+            names = [name for name, _ in level]
+            assert len(names) == len(set(names)), raw
+    assert sum(map(marks_of, listed)) <= sum(map(marks_of, texts))
+
+
 TOOL = tool_object.read(tools.encoded(tools.function("t")))
 
 
