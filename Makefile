@@ -58,9 +58,18 @@ demo: $(STAMP) ## run three questions through a gateway with hundreds of tools (
 # One more than there are cores: many tests wait for a clock.
 JOBS ?= $(shell $(PYTHON) -c 'import os; print(min(5, 1 + (os.cpu_count() or 1)))')
 
+# Several processes share the cores: threads of theirs that compute would only wait for each other.
+PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
 .PHONY: test
-test: extras ## run the test suite, a file at a time in each of JOBS processes (LARGE=1: with large data sets)
-	$(if $(LARGE),LARGE=1) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test: extras ## run the test suite, a file at a time in each of JOBS processes (LARGE=1: large data sets, more examples)
+	$(if $(LARGE),LARGE=1) $(PYTEST) --durations=15 $(if $(LARGE),--hypothesis-profile thorough)
+
+SLOW := tests/unit/router/embed tests/unit/app/encoders/test_make.py tests/unit/bench/test_gateway.py tests/house/test_readme.py
+
+.PHONY: test-fast
+test-fast: $(STAMP) ## run what needs no server, no PostgreSQL and no torch, for work in progress (2 minutes)
+	$(PYTEST) tests/unit tests/house tests/contract -k "not postgres" $(addprefix --ignore=,$(SLOW))
 
 ROUNDS ?= 3
 
@@ -140,12 +149,22 @@ fit: extras ## fit the map of questions and the weights, write docs/benchmarks (
 
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/kubernetes/*.yaml))
 
+CHECKS := check-code check-types check-files
+
 .PHONY: check
-check: $(STAMP) ## format, lint, types, import contracts, container files, manifests
+check: $(STAMP) ## format, lint, types, import contracts, container files, manifests: beside each other
+	@$(MAKE) --no-print-directory --jobs $(JOBS) --output-sync $(CHECKS)
+
+.PHONY: $(CHECKS)
+check-code: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-types: $(STAMP)
+	$(BIN)/mypy
+
+check-files: $(STAMP)
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	for version in 1.30 1.37; do $(BIN)/kubernetes-validate --strict --quiet -k $$version $(MANIFESTS) || exit 1; done

@@ -10,6 +10,8 @@ from pathlib import Path
 import openai
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.support import tools
 from tests.support.gateway import GatewayProcess
@@ -17,12 +19,57 @@ from tests.support.log_check import Announced
 from tests.support.postgres import Postgres
 from tests.support.upstream import Upstream
 
+MODELS = "tests/unit/router/embed"
+# They take longest, so they begin first: at the end no process is left alone with a file that takes minutes.
+LONGEST = (
+    "tests/quality/test_recall.py",
+    MODELS,
+    "tests/cli/test_tools.py",
+    "tests/admin/test_durability.py",
+    "tests/operations/test_reload.py",
+    "tests/operations/test_metrics.py",
+    "tests/cli/test_document.py",
+    "tests/faults/test_upstream_faults.py",
+    "tests/edge/test_deadlines.py",
+    "tests/cli/test_eval.py",
+    "tests/cli/test_demo.py",
+    "tests/unit/router/test_pipeline_laws.py",
+    "tests/admin",
+    "tests/operations",
+    "tests/durability",
+)
+
+
+class _LongestFirst(LoadScopeScheduling):
+    """Gives each process a file at a time; files that share a model that takes long to make are one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return MODELS if file.startswith(MODELS) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _LongestFirst | None:
+    """Distribute files in the order in which they were collected."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return _LongestFirst(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest begin first."""
+    last = len(LONGEST)
+    items.sort(key=lambda item: next((n for n, path in enumerate(LONGEST) if item.nodeid.startswith(path)), last))
+
+
+# How fast a machine is does not decide whether a law holds. `make test LARGE=1` looks longer.
+settings.register_profile("suite", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("suite"), max_examples=1_000)
+settings.load_profile("suite")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # begun in the background: what tests start would ignore it, too
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-# How long the drawing of an example takes says something about the machine, nothing about what is tested.
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
 
 StartGateway = Callable[..., GatewayProcess]
 # Time enough to route on a busy machine: whether it is fast enough is not what most tests ask.

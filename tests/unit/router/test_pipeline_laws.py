@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from router import cut
@@ -40,7 +40,6 @@ _GREETINGS = ("hello", "hello you", "hello friend")
 
 _words = st.lists(st.sampled_from(_WORDS), min_size=1, max_size=3).map(" ".join)
 _questions = _words | _words | _words | st.sampled_from(_GREETINGS)
-_laws = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,6 @@ def embedder() -> Iterator[Embedder]:
     made.close()
 
 
-@_laws
 @given(world=worlds(budget=_WITHOUT_CAP))
 def test_a_later_list_starts_with_the_earlier(embedder: Embedder, world: World) -> None:
     """While no cap is in the way, each request's list starts with that of the request before it."""
@@ -136,7 +134,6 @@ def test_a_later_list_starts_with_the_earlier(embedder: Embedder, world: World) 
         before = after
 
 
-@_laws
 @given(world=worlds())
 def test_only_the_cap_rewrites_a_list(embedder: Embedder, world: World) -> None:
     """A list that does not start with the one before it was at its cap, and is in the order of the pool."""
@@ -155,7 +152,6 @@ def test_only_the_cap_rewrites_a_list(embedder: Embedder, world: World) -> None:
         before = after
 
 
-@_laws
 @given(world=worlds())
 def test_a_selection_is_a_function_of_the_request(embedder: Embedder, world: World) -> None:
     """A router that has seen nothing gives what one gives that saw every request of the conversation."""
@@ -166,7 +162,6 @@ def test_a_selection_is_a_function_of_the_request(embedder: Embedder, world: Wor
         assert (seen.positions, seen.reasons, seen.mode) == (fresh.positions, fresh.reasons, fresh.mode)
 
 
-@_laws
 @given(world=worlds())
 def test_an_agent_loop_keeps_its_list(embedder: Embedder, world: World) -> None:
     """Within a user turn, calls of tools that are in the list leave it as it is."""
@@ -179,7 +174,6 @@ def test_an_agent_loop_keeps_its_list(embedder: Embedder, world: World) -> None:
     assert (again.tools, again.reasons) == (first.tools, first.reasons)
 
 
-@_laws
 @given(world=worlds(forced=True))
 def test_invariants_are_always_in(embedder: Embedder, world: World) -> None:
     """Fixed, pinned, called and forced tools are sent, the client's definition before the catalogue's."""
@@ -200,7 +194,6 @@ def test_invariants_are_always_in(embedder: Embedder, world: World) -> None:
                 assert position in sent
 
 
-@_laws
 @given(world=worlds(forced=True))
 def test_the_forbidden_is_never_in(embedder: Embedder, world: World) -> None:
     """A tool of the catalogue that the caller may not have is neither sent nor ranked, whatever names it."""
@@ -213,7 +206,6 @@ def test_the_forbidden_is_never_in(embedder: Embedder, world: World) -> None:
     assert forbidden.isdisjoint(selection.rankings.rows.tolist())
 
 
-@_laws
 @given(world=worlds())
 def test_tags_narrow_the_catalogue_only(embedder: Embedder, world: World) -> None:
     """A tag filter leaves of the catalogue only tools with the tag, and never touches the client's own."""
@@ -225,7 +217,6 @@ def test_tags_narrow_the_catalogue_only(embedder: Embedder, world: World) -> Non
         assert set(range(own)) <= set(selection.positions)
 
 
-@_laws
 @given(world=worlds())
 def test_the_budget_holds(embedder: Embedder, world: World) -> None:
     """The first list has at most the initial budget, later lists at most the cap, invariants aside."""
@@ -236,7 +227,6 @@ def test_the_budget_holds(embedder: Embedder, world: World) -> None:
         assert _budgeted(world.route(router, request)) <= most
 
 
-@_laws
 @given(world=worlds(forced=True))
 def test_a_short_list_is_kept_whole_and_first(embedder: Embedder, world: World) -> None:
     """The client's tools within the budget are the head of the list, whole and in the client's order."""
@@ -245,7 +235,6 @@ def test_a_short_list_is_kept_whole_and_first(embedder: Embedder, world: World) 
         assert world.route(Router(embedder), request).tools[: len(world.own)] == world.own.tools
 
 
-@_laws
 @given(world=worlds(forced=True))
 def test_namesakes_stay_together(embedder: Embedder, world: World) -> None:
     """Of own tools that share a name all are in or none is; the catalogue's of that name never is."""
@@ -256,7 +245,6 @@ def test_namesakes_stay_together(embedder: Embedder, world: World) -> None:
             assert sorted(positions) == world.own.by_name[name]
 
 
-@_laws
 @given(world=worlds(forced=True))
 def test_nothing_to_do_is_untouched(embedder: Embedder, world: World) -> None:
     """A selection is unchanged exactly when it is the client's own list in its own order."""
