@@ -20,6 +20,10 @@ _ALIASED_CHARACTERS = 64  # of a text that weigh as much as a value
 _MOST_DIGITS = 4_300  # Python's own bound
 
 
+class Misfit(yaml.YAMLError):
+    """A value that is not what its form or tag says. The text repeats nothing of it."""
+
+
 class TooMuch(yaml.YAMLError):
     """A document that says more than is read; the text says which bound it is."""
 
@@ -51,9 +55,19 @@ def bounded(loader: Callable[[str], Any], text: str, most_nodes: int) -> Any:
         if node is None:
             return None
         _weigh(node, most_nodes)
-        return loading.construct_document(node)
+        return _constructed(loading, node)
     finally:
         loading.dispose()
+
+
+def _constructed(loading: Any, node: yaml.Node) -> Any:
+    """Return the value of a node; what PyYAML lets through of Python's errors becomes one of YAML."""
+    try:
+        return loading.construct_document(node)
+    except (ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
+        raise Misfit(
+            "A value cannot be read: a number of thousands of digits, no such date, or not what its tag says"
+        ) from error
 
 
 def _weigh(root: yaml.Node, most: int) -> None:

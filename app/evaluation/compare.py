@@ -24,7 +24,7 @@ def read(path: Path) -> Run:
         return msgspec.json.decode(files.read(path, files.MOST_CATALOGUE_BYTES), type=Run)
     except OSError as error:
         raise EvaluationFailed(f"{path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise EvaluationFailed(f"{path}: this is not what 'toolfunnel eval --json' prints: {error}") from error
 
 

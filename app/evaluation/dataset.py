@@ -190,7 +190,7 @@ def _equivalent(path: Path, problems: list[str]) -> dict[str, str]:
         return {}
     try:
         return msgspec.json.decode(files.read(path, files.MOST_CATALOGUE_BYTES), type=dict[str, str])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         problems.append(f"{path}: {error}")
         return {}
 

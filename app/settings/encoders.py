@@ -86,7 +86,7 @@ def _as_list(value: object) -> object:
     if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError("this is not JSON") from None  # what is beneath quotes the text, and it may hold a key
     if not isinstance(value, list | tuple):
         value = [value]

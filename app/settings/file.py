@@ -89,7 +89,7 @@ def _sections(path: Path, values: object) -> dict[str, Any]:
 
 def _place(error: yaml.YAMLError) -> str:
     """Say where YAML is broken without quoting it: the text may be a secret."""
-    if isinstance(error, yaml12.TooMuch):
+    if isinstance(error, yaml12.TooMuch | yaml12.Misfit):
         return str(error)
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return "this is not YAML text"

@@ -70,7 +70,7 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(**values)
     except FileNotFoundError as error:
         raise EncoderError(f"{folder} has no {MANIFEST}: 'toolfunnel encoder export MODEL DIR' writes one") from error
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise EncoderError(f"{folder / MANIFEST} cannot be read: {error}") from error
     if manifest.format != FORMAT:
         raise EncoderError(
