@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,6 +88,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options
     earlier: Annotated[
         Path | None, typer.Option("--compare", help="What --json printed before.", metavar="FILE")
     ] = None,
+    force: console.Force = False,
     config: console.Config = None,
     as_json: console.Json = False,
 ) -> None:
@@ -99,6 +101,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options
     before = None if earlier is None else compare.read(earlier)
     if page is not None and (page.is_dir() or not page.absolute().parent.is_dir()):
         raise EvaluationFailed(f"{page}: a report cannot be written there")
+    if page is not None and not force and os.path.lexists(page):
+        raise EvaluationFailed(f"{page} is there already. --force replaces it")
     job = _Job(loaded, datasets or [], catalog, queries, tags, split, k, limit, misses, reference)
     run = _run(job)
     if before is not None:

@@ -1,7 +1,8 @@
 """A registry <-> one file, which any kind of store can be filled from.
 
 The file is a ZIP of a SQLite database (`registry.db`) and `manifest.json`, which holds its SHA-256. Laws: a backup is
-one state of the registry, taken while others write; a file that was there is replaced when the new one is whole. A
+one state of the registry, taken while others write; a file that was there stays, unless it is said to be replaced, and
+then until the new one is whole. A
 restore is all or nothing; a file that is not what its manifest says is refused; one of an earlier version is migrated
 first. After it every process reads everything anew. A key that the registry knows as revoked stays
 revoked, and a tool that waits for approval goes on to wait.
@@ -62,19 +63,22 @@ class Manifest(msgspec.Struct, frozen=True):
     sha256: str
 
 
-async def backup(registry: Registry, file: Path) -> Manifest:
+async def backup(registry: Registry, file: Path, *, force: bool = False) -> Manifest:
     """Write what the registry holds now to a file.
 
     Raises:
+        Conflict: The file is there, and nobody said to replace it.
         RegistryError: The registry cannot be read, or is damaged.
         OSError: The file cannot be written.
     """
+    _check_free(file, force=force)
     with tempfile.TemporaryDirectory(prefix=".toolfunnel-backup-", dir=file.parent) as directory:
         copy, packed = Path(directory, _DATABASE), Path(directory, _PACKED)
         with registry.database.translated():
             await registry.shielded(registry.database.copy_to(copy))
         manifest = await asyncio.to_thread(_described, copy)
         await asyncio.to_thread(_pack, copy, manifest, packed)
+        _check_free(file, force=force)  # another backup may have ended meanwhile
         await asyncio.to_thread(_put_in_place, packed, file)
     return manifest
 
@@ -146,6 +150,11 @@ def _pack(copy: Path, manifest: Manifest, packed: Path) -> None:
             archive.writestr(_MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)))
         out.flush()
         os.fsync(out.fileno())
+
+
+def _check_free(file: Path, *, force: bool) -> None:
+    if not force and os.path.lexists(file):
+        raise Conflict(f"{file} is there already. --force replaces it")
 
 
 def _put_in_place(packed: Path, file: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 from app import terminal
 from app.registry import backup as backups
 from app.registry.backup import Manifest
-from app.registry.console import Config, Json, load, with_registry
+from app.registry.console import Config, Force, Json, load, with_registry
 from app.registry.store import Registry
 from app.terminal import out, print_json
 
@@ -24,9 +24,9 @@ def migrate(config: Config = None) -> None:
     out.print(terminal.printable(f"{place}: up to date, {terminal.counted(tools)}"), markup=False, highlight=False)
 
 
-def backup(file: _File, config: Config = None, as_json: Json = False) -> None:
+def backup(file: _File, config: Config = None, force: Force = False, as_json: Json = False) -> None:
     """Write the registry to one file, while it is in use."""
-    made = with_registry(load(config), lambda registry: backups.backup(registry, file))
+    made = with_registry(load(config), lambda registry: backups.backup(registry, file, force=force))
     _tell(f"{file}:", made, as_json=as_json)
 
 

@@ -83,6 +83,16 @@ def test_eval_writes_a_page(weather: Place) -> None:
     assert "<polyline" in (weather.path / "page.html").read_text(encoding="utf-8")
 
 
+def test_eval_overwrites_no_page_unless_forced(weather: Place) -> None:
+    """What is there stays, and is not measured for nothing; --force replaces it."""
+    weather.write("page.html", "mine")
+    done = weather.run("eval", "weather", "--report", "page.html")
+    assert (done.code, done.err) == (1, "page.html is there already. --force replaces it\n")
+    assert (weather.path / "page.html").read_text() == "mine"
+    assert weather.run("eval", "weather", "--report", "page.html", "--force").code == 0
+    assert (weather.path / "page.html").read_text() != "mine"
+
+
 def test_eval_samples_and_takes_other_questions(weather: Place) -> None:
     """`--limit` draws of the questions of a file that stands in for the data set's own."""
     weather.write("mine.jsonl", lines([question(number, "a song", "play_song") for number in range(9)]))

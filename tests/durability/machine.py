@@ -105,7 +105,7 @@ class Machine(RuleBasedStateMachine):
     def restore(self) -> None:
         """Put what is there in place of itself."""
         file = self._directory / "machine.zip"
-        self._run(backup.backup(self._registry, file))
+        self._run(backup.backup(self._registry, file, force=True))
         self._run(backup.restore(self._registry, file, replace=True))
 
     @invariant()

@@ -273,8 +273,22 @@ async def test_durability_c15_a_backup_that_cannot_be_written_leaves_the_last(tm
     (tmp_path / "a.db").rename(tmp_path / "away.db")
     before = (tmp_path / "b.zip").read_bytes()
     with pytest.raises(RegistryError):
-        await backup.backup(registry, tmp_path / "b.zip")
+        await backup.backup(registry, tmp_path / "b.zip", force=True)
     assert (tmp_path / "b.zip").read_bytes() == before
     assert (tmp_path / "b.zip").stat().st_mode & 0o777 == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["away.db", "b.zip"]
+    await registry.close()
+
+
+@pytest.mark.parametrize("there", ["file", "link to nowhere"])
+async def test_a_backup_replaces_nothing_unless_forced(tmp_path: Path, there: str) -> None:
+    """What is there stays as it is; with force it becomes the backup."""
+    registry, file = await Registry.open(f"sqlite:///{tmp_path}/a.db"), tmp_path / "b.zip"
+    await registry.put([tool("a")])
+    file.write_bytes(b"the only other backup") if there == "file" else file.symlink_to("nowhere")
+    with pytest.raises(Conflict, match="--force replaces it"):
+        await backup.backup(registry, file)
+    assert file.is_symlink() if there != "file" else file.read_bytes() == b"the only other backup"
+    made = await backup.backup(registry, file, force=True)
+    assert (made.tools, file.is_symlink()) == (1, False)
     await registry.close()
