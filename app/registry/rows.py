@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from sqlalchemy import ColumnElement, func, or_
 
 from app.errors import BadRequest, Conflict
 from router import text
@@ -36,6 +37,7 @@ TOOL_COLUMNS = (
     "source",
     "tenant",
 )
+_HYPHENS = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\uff0d\N{SOFT HYPHEN}", "-"))
 # `tenant` is hashed where there is one: records of before there were tenants keep their digests.
 _HASHED = (*TOOL_COLUMNS[:-1], "text_digest")
 
@@ -188,8 +190,25 @@ def to_vectors(rows: Iterable[tuple[str, bytes]]) -> dict[str, Vectors]:
 
 
 def fold(words: str) -> str:
-    """Give a text without its differences of case, as `find` compares it."""
-    return words.casefold()
+    """Return a text without its differences of case, and with one kind of hyphen, as `find` compares it."""
+    return words.casefold().translate(_HYPHENS)
+
+
+def is_written_like(folded: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Return the condition that a folded text holds a text, however it writes hyphens: `e-mail`, `email`, `e mail`.
+
+    `_` and a blank are the same, as names are made of words.
+    """
+    asked = fold(text)
+    ways = [folded.contains(given, autoescape=True) for given in dict.fromkeys((asked, text.casefold()))]
+    if asked.strip("-_ "):  # nothing else is in every text
+        joined = func.replace(folded, "-", "")
+        if any(sign in asked for sign in "-_ "):
+            apart = func.replace(func.replace(folded, "-", " "), "_", " ")
+            ways.append(apart.contains(asked.replace("-", " ").replace("_", " "), autoescape=True))
+            joined, asked = func.replace(joined, "_", " "), asked.replace("-", "").replace("_", " ")
+        ways.append(joined.contains(asked, autoescape=True))
+    return or_(*ways)
 
 
 def _json(name: str, value: object) -> str:

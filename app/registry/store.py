@@ -178,7 +178,7 @@ class Registry:
         if tag is not None:
             query = query.where(self.database.holds(tools.tags, tag))
         if q is not None:
-            query = query.where(tools.folded.contains(rows.fold(q), autoescape=True))
+            query = query.where(rows.is_written_like(tools.folded, q))
         if enabled is not None:
             query = query.where(tools.enabled.is_(enabled))
         if risk is not None:

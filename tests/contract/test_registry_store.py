@@ -252,7 +252,10 @@ async def test_find_gives_pages_by_name(registry: Registry, make_tool: MakeTool)
         ("/", ["b"]),
         ("d_X", ["d_x"]),
         ("nothing", []),
-        ("", ["a", "b", "c", "d_x"]),
+        ("", ["a", "b", "c", "d_x", "e"]),
+        ("d x", ["d_x"]),
+        ("-", ["e"]),
+        ("_", ["d_x"]),
     ],
 )
 async def test_find_looks_into_name_and_description(
@@ -265,6 +268,37 @@ async def test_find_looks_into_name_and_description(
             make_tool("b", description="天気 / weather"),
             make_tool("c", description="100% of 1000 dax"),
             make_tool("d_x", description=""),
+            make_tool("e", description="Check-in"),
+        ]
+    )
+    assert [tool.name for tool in await registry.find(q=q)] == found
+
+
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("email", ["a", "b", "c"]),
+        ("E-Mail", ["a", "b", "c"]),
+        ("e\u2011mail", ["a", "b", "c"]),
+        ("send e-mail", ["c"]),
+        ("send email", ["c"]),
+        ("check in", ["d"]),
+        ("check-in", ["d"]),
+        ("checkin", ["d"]),
+        ("e mail", ["a", "c"]),
+    ],
+)
+async def test_find_takes_a_word_with_and_without_its_hyphen(
+    registry: Registry, make_tool: MakeTool, q: str, found: list[str]
+) -> None:
+    """`e-mail`, `email`, and what was written with another hyphen; a name's underscores are blanks."""
+    await registry.put(
+        [
+            make_tool("a", description="Read an e\N{NON-BREAKING HYPHEN}mail."),
+            make_tool("b", description="Read an email."),
+            make_tool("c", description="Send e-mail."),
+            make_tool("d", description="Check-in at the airport."),
+            make_tool("send_check", description="Mail."),
         ]
     )
     assert [tool.name for tool in await registry.find(q=q)] == found
