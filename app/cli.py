@@ -302,6 +302,7 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     _override("server", port=serving.port_to_use(server.host, server.port))
     loaded = load(None)
     serving.end_on_signals()
+    err.print(f"Reading the catalogue {catalog} …", markup=False, highlight=False)
     err.print(_summary(_import(loaded, [catalog])[0]), highlight=False)
     run.run(loaded, model=model, once=once, as_json=as_json)
 

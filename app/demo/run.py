@@ -63,10 +63,12 @@ def run(settings: Settings, *, model: str | None, once: bool, as_json: bool) -> 
         else:
             port = _free_port()
             arguments = ["demo-upstream", "--port", str(port)]
+            _say("Starting a stand-in for a model: no provider is configured …")
             standin = started.enter_context(_running(arguments, f"http://127.0.0.1:{port}", "/v1/models"))
             override("upstream", "base_url", f"{standin}/v1")
             override("upstream", "api_key", _NO_KEY)  # managed mode asks for one
             model = MODEL
+        _say(f"Starting the gateway at {url} …")
         started.enter_context(_running(["serve"], url, "/readyz"))
         admin = started.enter_context(_admin(settings, url))
         key = started.enter_context(_issued(admin)) if _needs_issued_key(settings) else _caller_key(settings)
@@ -74,7 +76,10 @@ def run(settings: Settings, *, model: str | None, once: bool, as_json: bool) -> 
         client = started.enter_context(
             openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, http_client=http)
         )
-        asked = [_ask(client, admin, model, question) for question in QUESTIONS]
+        asked = []
+        for number, question in enumerate(QUESTIONS, start=1):
+            _say(f"Asking question {number} of {len(QUESTIONS)} …")
+            asked.append(_ask(client, admin, model, question))
         show(asked, model=model if provider else None, as_json=as_json)
         if not once:
             err.print(f"\nThe gateway serves at [bold]{url}/v1[/bold] until Ctrl-C.", highlight=False)
@@ -89,11 +94,14 @@ def show(asked: list[Asked], *, model: str | None, as_json: bool) -> None:
         return
     out.print(f"\nModel: {model or f'{MODEL}, a stand-in: no provider is configured'}\n", markup=False, highlight=False)
     out.print(table_of(asked))
-    out.print(
-        f"\nTokens are estimates; before: all {asked[0].available:,} tools that may be offered "
-        "(safety.allow decides which risks may).",
-        style="dim",
-        highlight=False,
+    out.print(f"\n{note_on(asked[0])}", style="dim", highlight=False)
+
+
+def note_on(asked: Asked) -> str:
+    """Return what the figures of the table are about."""
+    return (
+        f"All: the {asked.available:,} of the catalogue's {asked.catalogue:,} tools that may be offered "
+        "(safety.allow says which risks may). Tokens are estimates."
     )
 
 
@@ -108,8 +116,13 @@ def table_of(asked: list[Asked]) -> Table:
     table.add_column("routing\nadded", justify="right", no_wrap=True)
     for a in asked:
         tokens = f"{a.tokens_before:,} → {a.tokens_after:,}"
-        table.add_row(a.question, f"{a.catalogue:,} → {a.sent}", a.called, tokens, f"{a.route_ms:.1f} ms")
+        table.add_row(a.question, f"{a.available:,} → {a.sent}", a.called, tokens, f"{a.route_ms:.1f} ms")
     return table
+
+
+def _say(what: str) -> None:
+    """Tell what happens in the seconds to come."""
+    err.print(what, markup=False, highlight=False)
 
 
 def _model_of(provider: str, key: str) -> str:

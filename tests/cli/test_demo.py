@@ -57,6 +57,20 @@ def test_demo_shows_three_questions_and_the_right_tools(demonstrated: tuple[Plac
     ]
     assert all(0 < int(row[1].split()[0]) <= 20 for row in table)
     assert f"Model: {MODEL}, a stand-in: no provider is configured" in done.out
+    assert len({row[0].split()[-1] for row in table}) == 1
+    offered = table[0][0].split()[-1]
+    assert f"\nAll: the {offered} of the catalogue's " in done.out
+
+
+def test_demo_says_what_it_is_doing(demonstrated: tuple[Place, Done]) -> None:
+    """No step of some seconds is silent."""
+    said = [line for line in demonstrated[1].err.splitlines() if line.endswith("…")]
+    assert [line.split(" at ")[0] for line in said] == [
+        "Reading the catalogue some …",
+        "Starting a stand-in for a model: no provider is configured …",
+        "Starting the gateway",
+        *(f"Asking question {number} of 3 …" for number in (1, 2, 3)),
+    ]
 
 
 def test_demo_prints_json_and_uses_the_configured_provider(demo_place: Place, upstream: Upstream) -> None:
