@@ -252,8 +252,8 @@ def _settle() -> None:
 
 def _watching(gateway: Gateway) -> asyncio.Task[None]:
     """Begin to look at what can only be seen from time to time."""
-    looking = gateway.telemetry.watch(lambda: gateway.upstream.pool, gateway.routing.used_bytes)
-    return asyncio.create_task(looking)
+    pool, bodies = lambda: gateway.upstream.pool, lambda: gateway.entrance.bodies.held_bytes
+    return asyncio.create_task(gateway.telemetry.watch(pool, gateway.routing.used_bytes, bodies))
 
 
 async def _embedder(reader: Reader, registry: Registry, shares: Shares, closing: AsyncExitStack) -> Embedder:

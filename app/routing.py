@@ -177,8 +177,10 @@ class Routing:
         task = Task(owner, long=True)
         return await asyncio.shield(await self._workers.begin(task, self._wait_s, own_tools.strip, body, allowed))
 
-    async def unpack(self, body: bytes, applied: Sequence[str], most: int, owner: str) -> bytes:
-        """Undo the content codings of a body, in a thread that counts as its owner's.
+    async def unpack(
+        self, body: bytes, applied: Sequence[str], most: int, owner: str, held: Callable[[int], None] | None = None
+    ) -> bytes:
+        """Undo the content codings of a body, in a thread that counts as its owner's; see `coding.unpack` for `held`.
 
         Raises:
             Unpackable: See `coding.unpack`.
@@ -187,7 +189,7 @@ class Routing:
         """
         task = Task(owner, long=True)
         return await asyncio.shield(
-            await self._workers.begin(task, self._wait_s, coding.unpack, body, applied, most)
+            await self._workers.begin(task, self._wait_s, coding.unpack, body, applied, most, held)
         )  # it would give back its place when it is cancelled, and go on
 
     async def aside(self, work: Callable[[], T]) -> T:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from starlette.types import Message, Scope, Send
@@ -11,6 +11,7 @@ from starlette.types import Message, Scope, Send
 from app import presence
 from app.credentials import Headers
 from app.errors import Overloaded
+from app.gateway.bodies import Bodies, HeldBody
 from app.gateway.inbox import ClientGone
 from app.telemetry import Telemetry, Usage
 from app.telemetry.logs import request_id, sane_id
@@ -24,6 +25,7 @@ class Entrance:
 
     def __init__(self) -> None:
         self.inside = 0
+        self.bodies = Bodies()
 
     @contextmanager
     def entered(self, limit: int, telemetry: Telemetry) -> Iterator[None]:
@@ -52,6 +54,8 @@ class Exchange:
         self.scope = scope
         self.usage = Usage()
         self.begun = self.ended = False
+        self.body: bytes | AsyncIterator[bytes] = b""
+        self.held: HeldBody | None = None
         self._send = send
         self.is_deserted = presence.told(scope)
         self.id = request_id(scope["headers"])
@@ -77,6 +81,25 @@ class Exchange:
                     self.mark("first byte")
                 self.usage.sent_bytes += len(body)
         self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    def hold(self, size: int) -> None:
+        """Hold so many bytes more of its body.
+
+        Raises:
+            Overloaded: There is no room for them.
+        """
+        if self.held is not None:
+            self.held.grow(size)
+
+    def take_body(self) -> bytes | AsyncIterator[bytes]:
+        """Return what is to be sent; from now on it is only the taker's."""
+        body, self.body = self.body, b""
+        return body
+
+    def release_body(self) -> None:
+        """Let others have the room of a body that has been sent."""
+        if self.held is not None:
+            self.held.release()
 
     def mark(self, step: str) -> None:
         """Note that a step has ended."""

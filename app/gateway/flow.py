@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from starlette.types import Receive, Scope, Send
@@ -79,27 +79,35 @@ async def passed(gateway: Gateway, scope: Scope, receive: Receive, send: Send) -
 
 
 async def _chat(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
-    headers: Headers = exchange.scope["headers"]
     caller = await _admitted(gateway, exchange)
-    body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers))
+    server = gateway.settings.server
+    with gateway.entrance.bodies.held(max(server.max_bodies_bytes, server.max_body_bytes)) as exchange.held:
+        exchange.body = await _body(gateway, exchange, inbox, caller)
+        await inbox.while_present(_exchanged(gateway, exchange, headers_of(exchange.usage)))
+
+
+async def _body(gateway: Gateway, exchange: Exchange, inbox: Inbox, caller: Caller) -> bytes:
+    """Read a body and route it; return the one to send."""
+    headers: Headers = exchange.scope["headers"]
+    body = await inbox.body(gateway.settings.server.max_body_bytes, _announced(headers), exchange.hold)
     exchange.mark("receive")
-    routed = await _routed(gateway, caller, exchange.scope, body)
+    routed = await _routed(gateway, caller, exchange.scope, body, exchange.hold)
     if routed.parsed is not None:
         exchange.mark("route")
     if routed.body is not body:
         exchange.scope = {**exchange.scope, "headers": _plain(headers)}
     add_routing(exchange, routed, len(body))
-    await inbox.while_present(_exchanged(gateway, exchange, routed.body, headers_of(exchange.usage)))
+    return routed.body
 
 
 async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
     await _admitted(gateway, exchange)
     if _catalogue_only(gateway) and exchange.scope["method"] == "POST":
         set_aside.check_path(exchange.scope["path"])
-    body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
-    if not body:
+    exchange.body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
+    if not exchange.body:
         await inbox.body(0, None)
-    await inbox.while_present(_exchanged(gateway, exchange, body, []))
+    await inbox.while_present(_exchanged(gateway, exchange, []))
 
 
 async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
@@ -156,7 +164,7 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
         account(exchange, gateway.telemetry)
 
 
-async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes) -> Routed:
+async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes, hold: Callable[[int], None]) -> Routed:
     """Route a body, unpacked where it is packed. One that stays as it was goes out as it came.
 
     Raises:
@@ -171,7 +179,7 @@ async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes) -
     if applied := coding.codings(scope["headers"]):
         limit = gateway.settings.server.max_body_bytes
         try:
-            plain = await gateway.routing.unpack(body, applied, limit, share)
+            plain = await gateway.routing.unpack(body, applied, limit, share, hold)
         except coding.Unpackable:
             if only:
                 raise set_aside.unreadable() from None
@@ -198,11 +206,14 @@ def _share(caller: Caller, scope: Scope) -> str:
     return caller.key or f"{client[0] if client else ''} {caller.owner}"
 
 
-async def _exchanged(gateway: Gateway, exchange: Exchange, body: bytes | AsyncIterator[bytes], added: Headers) -> None:
+async def _exchanged(gateway: Gateway, exchange: Exchange, added: Headers) -> None:
     scope = exchange.scope
     path = scope["raw_path"].partition(b"?")[0]
     upstream = gateway.upstream
-    answer = await upstream.send(scope["method"], path, scope["query_string"], exchange.outgoing(), body)
+    outgoing, sending = exchange.outgoing(), exchange.take_body()
+    answer = await upstream.send(scope["method"], path, scope["query_string"], outgoing, sending)
+    del sending  # an answer may take minutes; its request is held no longer
+    exchange.release_body()
     exchange.mark("forward")
     exchange.usage.upstream_status = answer.status
     try:

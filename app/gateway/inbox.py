@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 from starlette.types import Receive
 
 from app.errors import BodyTooLarge
+
+
+def _unheld(_: int) -> None:
+    pass
 
 
 class ClientGone(Exception):
@@ -41,8 +45,8 @@ class Inbox:
             if chunk := message.get("body", b""):
                 yield chunk
 
-    async def body(self, limit: int, announced: int | None) -> bytes:
-        """Give the whole body.
+    async def body(self, limit: int, announced: int | None, held: Callable[[int], None] = _unheld) -> bytes:
+        """Give the whole body. `held` is told of each piece before it is kept, and may raise.
 
         Raises:
             BodyTooLarge: It has, or says that it has, more than `limit` bytes; not read beyond that.
@@ -57,6 +61,7 @@ class Inbox:
             size += len(chunk)
             if size > limit:
                 raise refusal
+            held(len(chunk))
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 

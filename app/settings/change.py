@@ -21,7 +21,7 @@ from router.types import Source
 # Everything else needs a restart: what a process opens, loads or starts once.
 CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "imports", "log"})
 CHANGEABLE_KEYS = {
-    "server": frozenset({"allowed_hosts", "max_body_bytes", "max_requests"}),
+    "server": frozenset({"allowed_hosts", "max_bodies_bytes", "max_body_bytes", "max_requests"}),
     "limits": frozenset({"default"}),
 }
 

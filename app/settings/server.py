@@ -67,6 +67,12 @@ class ServerSettings(Section):
         ge=1,
         description="Requests below /v1 that each process has in hand at once; further ones are answered 503 at once.",
     )
+    max_bodies_bytes: int = Field(
+        256 * 2**20,
+        ge=2**20,
+        description="Bytes of chat requests that each process holds at once, beyond the first 256 KiB of each; further "
+        "ones are answered 503.",
+    )
     cache_bytes: int = Field(
         DEFAULT_BYTES,
         ge=2**20,

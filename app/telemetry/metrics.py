@@ -108,6 +108,7 @@ class Telemetry:
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
         self._tasks = gauge("tasks", "Tasks of the event loop, once a second")
         self._lost = counter("log_lines_lost", "Lines of the log that nobody took")
+        self._bodies = gauge("body_bytes", "Bytes of large requests that are held now")
         self._caches = gauge("cache_bytes", "What is remembered of requests, by cache, once a second", "cache")
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
         self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
@@ -158,8 +159,10 @@ class Telemetry:
         self._reloads.labels(result).inc()
         self._refused.set(result == "refused")
 
-    async def watch(self, pool: Callable[[], Pool], caches: Callable[[], Mapping[str, int]]) -> None:
-        """Look at the event loop, at the connections and at the caches, for good."""
+    async def watch(
+        self, pool: Callable[[], Pool], caches: Callable[[], Mapping[str, int]], bodies: Callable[[], int]
+    ) -> None:
+        """Look at the event loop, at the connections and at what is held in memory, for good."""
         lost = 0
         for look in count():
             began = time.monotonic()
@@ -169,6 +172,7 @@ class Telemetry:
             self._connections.labels("busy").set(busy)
             self._connections.labels("idle").set(idle)
             self._waiting.set(waiting)
+            self._bodies.set(bodies())
             if look % _LOOKS_A_SECOND == 0:
                 self._tasks.set(len(asyncio.all_tasks()))
                 for cache, used_bytes in caches().items():

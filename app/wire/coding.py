@@ -35,8 +35,8 @@ def codings(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, ...]:
     return tuple(coding for coding in named if coding not in ("", "identity"))
 
 
-def unpack(body: bytes, applied: Sequence[str], limit: int) -> bytes:
-    """Undo `applied`, the last one first.
+def unpack(body: bytes, applied: Sequence[str], limit: int, held: Callable[[int], None] | None = None) -> bytes:
+    """Undo `applied`, the last one first. `held` is told of each piece as it is kept, and may raise.
 
     Raises:
         Unpackable: A coding is unknown, or the body is broken or cut off.
@@ -45,17 +45,19 @@ def unpack(body: bytes, applied: Sequence[str], limit: int) -> bytes:
     if len(applied) > _MAX_CODINGS or any(coding not in _WAYS for coding in applied):
         raise Unpackable(f"unknown content coding: {', '.join(applied)[:100]}")
     for coding in reversed(applied):
-        body = _gathered(_WAYS[coding](body), limit)
+        body = _gathered(_WAYS[coding](body), limit, held)
     return body
 
 
-def _gathered(pieces: Iterator[bytes], limit: int) -> bytes:
+def _gathered(pieces: Iterator[bytes], limit: int, held: Callable[[int], None] | None) -> bytes:
     found, size = [], 0
     try:
         for piece in pieces:
             size += len(piece)
             if size > limit:
                 raise TooLarge(f"more than {limit} bytes")
+            if held is not None:
+                held(len(piece))
             found.append(piece)
     except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as error:
         raise Unpackable(f"the body is not what its content coding says: {error}") from error
