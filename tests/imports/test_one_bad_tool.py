@@ -103,6 +103,16 @@ async def test_a_page_that_is_none_is_refused(
         await take(url=server.url)
 
 
+@pytest.mark.parametrize("generation", [MODERN, LEGACY])
+async def test_a_header_that_cannot_be_sent_costs_its_tool(generation: str, take: Import) -> None:
+    """Only the present protocol takes headers from a schema; in the one before it is a word like any other."""
+    schema = {"type": "object", "properties": {"a": {"type": "string", "x-mcp-header": "not a token"}}}
+    raw = {"tools": [GOOD, GOOD | {"name": "bad", "inputSchema": schema}]}
+    with serve_mcp(McpServer(raw=raw, only=generation)) as server:
+        report = await take(url=server.url, skip=True)
+    assert [one.original for one in report.refused] == (["bad"] if generation == MODERN else [])
+
+
 @pytest.mark.parametrize("hint", ["yes", 1, "false", {}])
 async def test_a_hint_that_is_nonsense_counts_as_the_worse(
     hint: object, server: McpServer, take: Import, registry: Registry
