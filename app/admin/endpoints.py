@@ -83,7 +83,8 @@ async def put_tool(name: str, request: Request, service: Service) -> Response:
 async def get_tool(name: str, service: Service) -> Response:
     """Give a tool."""
     record = msgspec.structs.asdict(records.as_record(await service.get(name)))
-    return as_json(record | {"binding": await service.binding(name)})
+    binding = await service.binding(name)
+    return as_json(record | ({"binding": binding} if binding is not None else {}))
 
 
 @admin.patch("/tools/{name}", openapi_extra=schemas.CHANGE, response_model=schemas.RecordSchema)

@@ -29,8 +29,9 @@ class RecordSchema(BaseModel):
 class ToolSchema(RecordSchema):
     """A registered tool, and how it is called at its source."""
 
-    binding: dict[str, Any] | None = Field(
-        description="What a caller needs to call an imported tool: docs/imports.md. null: not known. Read only."
+    binding: dict[str, Any] = Field(
+        {},
+        description="What a caller needs to call an imported tool: docs/imports.md. Not there for others; read only.",
     )
 
 

@@ -95,7 +95,7 @@ def test_a_record_of_another_tenant_is_refused(admin: httpx.Client) -> None:
     body: dict[str, Any] = {"name": "of_others", "kind": "tools", "document": tools}
     for tenant in ("", "other"):
         answer = admin.post("/admin/imports", json=body | {"tenant": tenant})
-        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "source_refused")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_records")
     assert admin.post("/admin/imports", json=body | {"tenant": "acme"}).json()["new"] == ["pay_days"]
 
 
