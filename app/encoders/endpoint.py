@@ -59,6 +59,22 @@ class _Transient(EncoderError):
         self.after_s = after_s
 
 
+class _Transport(httpx.HTTPTransport):
+    """Uses no connection on which more came than was asked for.
+
+    httpx looks whether there is something to read, but not whether something was read already: the next answer would be
+    the one that nobody asked for, here the vectors of other texts.
+    """
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        for connection in self._pool.connections:
+            state = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+            if state is not None and connection.is_idle() and state.trailing_data[0]:
+                connection.close()
+        return super().handle_request(request)
+
+
 class EndpointEncoder:
     """Thread-safe. `close()` it."""
 
@@ -71,7 +87,7 @@ class EndpointEncoder:
             headers={"content-type": "application/json", **key},
             trust_env=False,
             follow_redirects=False,
-            limits=httpx.Limits(max_connections=4),
+            transport=_Transport(trust_env=False, limits=httpx.Limits(max_connections=4)),
         )
 
     @property

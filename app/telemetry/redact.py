@@ -27,9 +27,12 @@ _PRIVATE = frozenset(
 )
 _PATTERNS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[^\s\"',;]+"), rf"\1 {STARS}"),
-    (re.compile(r"(?i)\b([a-z_\-]*(?:key|token|secret|password|signature|sig))=[^&\s\"'#]+"), rf"\1={STARS}"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://)[^\s/@\"']+@"), rf"\1{STARS}@"),
-    (re.compile(r"(?i)\b(https?://[^\s?#\"']+)\?[^\s\"']+"), rf"\1?{STARS}"),
+    (
+        re.compile(r"(?i)(?:(?<=key)|(?<=token)|(?<=secret)|(?<=password)|(?<=signature)|(?<=sig))=[^&\s\"'#]+"),
+        f"={STARS}",
+    ),
+    (re.compile(r"(?<=://)[^\s/@\"']+@"), f"{STARS}@"),
+    (re.compile(r"(?i)(https?://[^\s?#\"']{1,2048})\?[^\s\"']+"), rf"\1?{STARS}"),
 )
 # Each pattern needs one of these, whatever its case: a line without any need not be looked at more closely.
 _SIGNS = ("bearer", "basic", "=", "://", *credentials.SIGNS)

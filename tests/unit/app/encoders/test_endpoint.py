@@ -19,6 +19,7 @@ from app.settings.encoders import EndpointSpec
 from router.errors import EncoderError
 from router.types import Vectors
 from tests.support.gateway import free_port
+from tests.support.raw_provider import RawProvider, answer, says
 from tests.support.upstream import Answer, Ending, Framing, Request, Upstream, json_answer, never
 
 KEY = "sk-0123456789-do-not-print"
@@ -296,3 +297,22 @@ def test_key_is_neither_in_logs_nor_in_errors(make: Make, upstream: Upstream, ca
     told = [repr(error) for error in (caught.value, caught.value.__cause__, caught.value.__context__)]
     assert caplog.records
     assert KEY not in "".join([*told, caplog.text, repr(encoder), encoder.key])
+
+
+def test_an_answer_that_nobody_asked_for_is_never_used() -> None:
+    """It came behind another one: the next texts have vectors of their own all the same."""
+
+    def embedding(text: str) -> bytes:
+        return answer(json.dumps({"data": [{"index": 0, "embedding": vector(text).tolist()}]}).encode())
+
+    provider = RawProvider()
+    provider.play("embeddings", says(embedding("first") + embedding("stray")))
+    encoder = EndpointEncoder(EndpointSpec(kind="endpoint", base_url=provider.base_url, model="m", dimension=WIDTH))
+    try:
+        first = encoder.encode_query(["first"])
+        provider.play("embeddings", says(embedding("second")))
+        second = encoder.encode_query(["second"])
+    finally:
+        encoder.close()
+        provider.close()
+    assert np.allclose(np.concatenate([first, second]), unit("first", "second"), atol=1e-6)
