@@ -30,8 +30,9 @@ _BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
 class Held:
     """The tools in force at a turn: positions in sent order and why each is there.
 
-    `started`: they were searched for. `by_words`: at least once without any vectors; `hasty`: at least once before all
-    vectors were there. `settled`: they follow from catalogue, grants and request alone.
+    `started`: they were searched for. `by_words`: at least once without any vectors; `hasty`: the last time before all
+    vectors were there. `settled`: they follow from catalogue, grants and request alone, or were found in haste and have
+    been extended since: asked again, they are the same.
     """
 
     order: tuple[int, ...] = ()

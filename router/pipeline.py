@@ -206,8 +206,8 @@ class _Run:
             held = Held()
         elif held.settled or self._sent(turn):
             held = self._with_calls(held, turn)
-        else:  # in a hurry: the same question again may find more
-            turn -= 1
+        else:
+            return self._extended(held, turn)
         for number in checked(range(turn + 1, len(self.turns)), self.check):
             held = self._advance(held, number)
             # Where there is nothing to choose from an earlier set is found as fast as it is remembered.
@@ -215,6 +215,15 @@ class _Run:
                 self.router.in_force.put(self.keys[number], held, self.pool)
             held = self._with_calls(held, number)
         return held
+
+    def _extended(self, held: Held, turn: int) -> Held:
+        """Return a set that was found in haste, extended once all vectors are there; asked again it is the same."""
+        after = self._advance(held, turn)
+        if after.hasty:
+            return held
+        after = replace(after, settled=True)  # nothing more comes of asking again
+        self.router.in_force.put(self.keys[turn], after, self.pool)
+        return after
 
     def _with_calls(self, held: Held, turn: int) -> Held:
         fresh = [name for name in self._calls(turn) if name not in self.handled]
@@ -271,7 +280,7 @@ class _Run:
         return replace(
             after,
             by_words=after.by_words or ranked.by_words,
-            hasty=held.hasty or hasty,
+            hasty=hasty,
             settled=held.settled and not hasty,
         )
 

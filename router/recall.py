@@ -1,10 +1,11 @@
 """What was in force at a turn, remembered: it saves the replay, and a running conversation keeps its list.
 
-Laws. A *settled* set follows from catalogue, grants and request alone; for the same catalogue it may be used whenever
-it is asked for. Any other (in haste, with a forced tool, or over an older catalogue) counts only where the conversation
-shows that it was sent: it went on after it. A set that was found before all vectors were there is extended when it is
-asked for again: what was sent stays, and what meaning finds comes behind it. What a caller may no longer be offered is
-gone. A set of thousands of tools is not remembered but found anew: what follows from the request comes out the same.
+Laws. A *settled* set is the same whenever it is asked for over the same catalogue: it follows from catalogue, grants
+and request alone, or it was found in haste and has been extended. Any other (in haste, with a forced tool, or over an
+older catalogue) counts only where the conversation shows that it was sent: it went on after it. A set that was found
+before all vectors were there is extended once, when it is asked for again and they are: what was sent stays, and what
+meaning finds comes behind it. What a caller may no longer be offered is gone. A set of
+thousands of tools is not remembered but found anew: what follows from the request comes out the same.
 """
 
 from __future__ import annotations

@@ -359,6 +359,31 @@ def test_route_of_the_same_question_again_extends_what_words_found() -> None:
     assert third == again
 
 
+# 20 tools that are as near to the question as each other: whoever looks again finds more of them.
+_ALIKE = catalog(
+    *(tool(f"thing_{i}", f"handles thing number {i}") for i in range(280)),
+    *(tool(f"automobile_{i}", "rent an automobile") for i in range(20)),
+    version="alike",
+)
+
+
+def test_route_of_the_same_question_again_is_extended_once_and_when_all_vectors_are_there() -> None:
+    """Until then, and from then on, the same request goes out with the same tools: C32."""
+    encoder = GatedEncoder(stops=_is_tool, synonyms={"car": "automobile"})
+    with _router(encoder) as router:
+        hasty, still = (router.route(EMPTY, _ALIKE, _CAR, now()) for _ in range(2))
+        encoder.gate.set()
+        _embedder(router).tools(_ALIKE.tools, digests(*_ALIKE.tools), range(300), soon())
+        again, *later = (router.route(EMPTY, _ALIKE, _CAR, soon()) for _ in range(4))
+        went_on = replace(_CAR, conversation=talk("car", "a car, please"))
+        turns = [router.route(EMPTY, _ALIKE, went_on, soon()).positions for _ in range(3)]
+    assert hasty.positions == still.positions == again.positions[:3]
+    assert len(hasty.positions) < len(again.positions) < _CAR.budget.most
+    assert {one.positions for one in later} == {again.positions}
+    assert len(set(turns)) == 1
+    assert turns[0][: len(again.positions)] == again.positions
+
+
 def test_route_of_a_history_without_time_is_not_remembered() -> None:
     """Turns that could not be replayed in time are passed over once; with time the list is what it would be."""
     request = RouteRequest(talk("mail", "weather", "song", "refund", "refund"), budget=_SMALL)
