@@ -71,6 +71,10 @@ SLOW := tests/unit/router/embed tests/unit/app/encoders/test_make.py tests/unit/
 test-fast: $(STAMP) ## run what needs no server, no PostgreSQL and no torch, for work in progress (2 minutes)
 	$(PYTEST) tests/unit tests/house tests/contract -k "not postgres" $(addprefix --ignore=,$(SLOW))
 
+.PHONY: mutants
+mutants: extras ## put 41 faults into a copy of the code, one by one, and look which test finds each (ONLY="word …", WRITE=1; 5 minutes)
+	@$(BIN)/python -m tests.mutants $(ONLY) $(if $(WRITE),--write) $(if $(JSON),--json)
+
 ROUNDS ?= 3
 
 .PHONY: bench

@@ -144,6 +144,7 @@ def test_h04_a_legacy_client_gets_functions(gateway: GatewayProcess, upstream: U
     assert "tools" not in sent(upstream)
 
 
+@pytest.mark.expects_fault("routing took too long", certain=False)
 def test_h04_routing_that_is_late_sends_none_either(shared_gateway: StartGateway, upstream: Upstream) -> None:
     """Nor does a demand for a tool that was not found in time become a request without."""
     late = shared_gateway(TOOLS__SOURCE="registry", SELECT__BUDGET_MS="0.0001")

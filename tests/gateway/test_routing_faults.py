@@ -43,7 +43,7 @@ class Stuck(Router):
 
     def route(self, *args: Any, **options: Any) -> Selection:
         """Wait, then route."""
-        self.released.wait(20.0)
+        self.released.wait(60.0)  # longer than the client waits
         return super().route(*args, **options)
 
 

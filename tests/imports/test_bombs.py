@@ -29,12 +29,13 @@ import asyncio, sys, time
 from app.errors import GatewayError
 from app.imports.reading import read
 from app.settings.imports import ImportSettings, SourceSpec
+SETTINGS = ImportSettings(timeout_s=600)  # a slow machine is not what is asked about
 def most():
     return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
 open("/proc/self/clear_refs", "w").write("5")  # else the highest is that of whoever started this
 before, began = most(), time.monotonic()
 try:
-    found = asyncio.run(read(SourceSpec(name="bomb", kind="openapi", file=sys.argv[1]), ImportSettings())).found
+    found = asyncio.run(read(SourceSpec(name="bomb", kind="openapi", file=sys.argv[1]), SETTINGS)).found
     said = f"{len(found)} tools, {max((len(str(one.tool)) for one in found), default=0)} characters"
 except GatewayError as error:
     said = str(error)
@@ -165,7 +166,7 @@ def test_g24_a_bomb_costs_seconds_and_little_memory(name: str, tmp_path: Path) -
     path = tmp_path / "bomb.yaml"
     path.write_text(make(), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", PROBE, str(path)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", PROBE, str(path)], capture_output=True, text=True, timeout=110, check=True
     )
     _, grown, said = done.stdout.split(" ", 2)
     assert expected in said
@@ -178,7 +179,7 @@ def test_g24_a_catalogue_file_has_the_bounds_of_an_import(name: str, tmp_path: P
     make, expected = BOMBS[name]
     (tmp_path / "bomb.yaml").write_text(make().replace(HEAD, ""), encoding="utf-8")
     command = [sys.executable, "-c", CATALOGUE_PROBE, str(tmp_path / "bomb.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=True)
     grown, said = done.stdout.split(" ", 1)
     assert expected.replace("cannot be read", "digits") in said
     assert int(grown) <= MOST_BYTES

@@ -22,7 +22,7 @@ from app.settings import SelectSettings, Settings, UpstreamSettings
 from app.telemetry import Telemetry
 from router.pipeline import Router
 from router.types import Vectors
-from tests.support import served
+from tests.support import log_check, served
 
 _PATIENCE_S = 20.0
 
@@ -75,5 +75,6 @@ def serve(router: Router, provider: str, directory: Path, budget_ms: float = 400
         routing.close()
         await registry.close()
 
-    with served.serve(Starlette(routes=[Mount("", endpoints.answer)], lifespan=lifespan)) as port:
+    app = Starlette(routes=[Mount("", endpoints.answer)], lifespan=lifespan)
+    with log_check.recording(), served.serve(app) as port:
         yield f"http://127.0.0.1:{port}/v1"

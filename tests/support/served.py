@@ -11,15 +11,13 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from tests.support import log_check
-
 _PATIENCE_S = 20.0
 
 
 @contextmanager
 def serve(app: ASGIApp) -> Iterator[int]:
     """Serve an application; give its port."""
-    with log_check.recording(), socket.socket() as sock:
+    with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         config = uvicorn.Config(app, log_config=None, loop="asyncio", ws="none", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
