@@ -23,7 +23,7 @@ from app.lists import Lists
 from app.settings import Settings
 from app.wire import chat, coding, own_tools
 from app.wire.acceptable import acceptable
-from app.workers import Task, Workers
+from app.workers import Length, Task, Workers
 from router.catalog import Catalog, Pool
 from router.deadline import Check, never, until
 from router.errors import OutOfTime
@@ -45,6 +45,7 @@ _BYTES_A_SECOND = 100e6
 _AT_ONCE_BYTES = 512 * 2**10
 _AT_ONCE_ELEMENTS = 4_000
 _SHORT_TOOLS = 2_000  # of a known list; more are long work
+_HUGE_BYTES = 8 * 2**20  # a C function goes through so many in 20 ms or so
 # A tool list is read to its end although nobody waits for it any more, as the next request finds it read: for so long.
 _READ_S = 1.5
 
@@ -140,7 +141,7 @@ class Routing:
             if isinstance(decided, Routed):
                 return replace(decided, route_ms=_ms_since(started))
             what = decided
-        task = Task(owner if share is None else share, long=_is_long(what))
+        task = Task(owner if share is None else share, _length(what))
         steps = self._decided, what, self._searched, catalog, options, owner
         try:
             job = await self._workers.begin(task, self._wait_s, *steps)
@@ -172,9 +173,9 @@ class Routing:
             TimeoutError: There was no thread for it in time.
         """
         allowed = self._settings.tools.typed
-        if len(body) <= _AT_ONCE_BYTES:
+        if len(body) <= _AT_ONCE_BYTES and not chat.has_more(body, _AT_ONCE_ELEMENTS):
             return own_tools.strip(body, allowed)
-        task = Task(owner, long=True)
+        task = Task(owner, _length(body))
         return await asyncio.shield(await self._workers.begin(task, self._wait_s, own_tools.strip, body, allowed))
 
     async def unpack(
@@ -187,7 +188,7 @@ class Routing:
             TooLarge: See `coding.unpack`.
             TimeoutError: There was no thread for it in time.
         """
-        task = Task(owner, long=True)
+        task = Task(owner, Length.LONG)
         return await asyncio.shield(
             await self._workers.begin(task, self._wait_s, coding.unpack, body, applied, most, held)
         )  # it would give back its place when it is cancelled, and go on
@@ -313,11 +314,12 @@ class Routing:
         return parsed.demanding or (self._settings.tools.source is Source.REGISTRY and parsed.tools is not None)
 
 
-def _is_long(what: object) -> bool:
-    """Return whether routing this is long work: more was sent than is ever read on the event loop."""
-    if isinstance(what, _Read):
-        return what.own is not None and len(what.own) > _SHORT_TOOLS
-    return True
+def _length(what: object) -> Length:
+    """Return how long routing this can be: what is larger than anything that is read on the event loop is long."""
+    if isinstance(what, bytes):
+        return Length.HUGE if len(what) > _HUGE_BYTES else Length.LONG
+    assert isinstance(what, _Read)  # noqa: S101 - it was not routed yet
+    return Length.LONG if what.own is not None and len(what.own) > _SHORT_TOOLS else Length.SHORT
 
 
 def _unrouted(body: bytes, started: float) -> Routed:

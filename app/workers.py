@@ -2,7 +2,9 @@
 
 Laws. Nobody holds all threads: one owner holds half of them at most. Long work, whoever it is for, holds half of them
 at most, and that of one owner a quarter: what is short finds a thread although somebody sends long requests under a
-thousand names. Who holds fewest is let in first; who waits, waits for a bounded time.
+thousand names. Of huge bodies two are worked on at a time, one of an owner: C functions go through them with the
+interpreter held, and the event loop waits for each. Who holds fewest is let in first; who waits, waits for a bounded
+time.
 """
 
 from __future__ import annotations
@@ -13,27 +15,40 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import partial
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
+class Length(IntEnum):
+    """How long work can be: less than a constant, what a deadline ends, and what holds the interpreter as well."""
+
+    SHORT = 0
+    LONG = 1
+    HUGE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Whose work it is, and whether it is long: what a caller can make larger than a constant."""
+    """Whose work it is, and how long it can be."""
 
     owner: str
-    long: bool = False
+    length: Length = Length.SHORT
 
 
 class Turns:
     """Lets tasks in, one after the other. For one event loop."""
 
     def __init__(self, places: int) -> None:
-        self._places = places
-        self._held: Counter[str] = Counter()
-        self._long: Counter[str] = Counter()
+        # For work of at least a length: how many places there are, and of one owner, and who holds them.
+        self._most = {
+            Length.SHORT: (places, places // 2),
+            Length.LONG: (places // 2, places // 4),
+            Length.HUGE: (2, 1),
+        }
+        self._held: dict[Length, Counter[str]] = {length: Counter() for length in Length}
         self._waiting: list[_Waiting] = []
 
     async def enter(self, task: Task) -> None:
@@ -48,32 +63,35 @@ class Turns:
         except asyncio.CancelledError:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
-            else:  # let in at the same moment
+            else:  # it was let in at the same moment
                 self.leave(task)
             raise
 
     def leave(self, task: Task) -> None:
         """Give a place back, and let others in."""
-        for held in (self._held, self._long) if task.long else (self._held,):
+        for held in self._counts(task):
             held[task.owner] -= 1
             if not held[task.owner]:
                 del held[task.owner]
-        while able := [one for one in self._waiting if self._has_room(one.task)]:
-            first = min(able, key=lambda one: self._held[one.task.owner])  # of equals who came first
+        while able := [one for one in self._waiting if not one.let_in.done() and self._has_room(one.task)]:
+            first = min(able, key=lambda one: self._held[Length.SHORT][one.task.owner])  # of equals who came first
             self._waiting.remove(first)
             self._take(first.task)
             first.let_in.set_result(None)
 
     def _take(self, task: Task) -> None:
-        self._held[task.owner] += 1
-        if task.long:
-            self._long[task.owner] += 1
+        for held in self._counts(task):
+            held[task.owner] += 1
 
     def _has_room(self, task: Task) -> bool:
-        half, quarter = self._places // 2, self._places // 4
-        if self._held.total() >= self._places or self._held[task.owner] >= half:
-            return False
-        return not task.long or (self._long.total() < half and self._long[task.owner] < quarter)
+        limits = (self._most[length] for length in Length if length <= task.length)
+        return all(
+            held.total() < most and held[task.owner] < of_one
+            for held, (most, of_one) in zip(self._counts(task), limits, strict=True)
+        )
+
+    def _counts(self, task: Task) -> list[Counter[str]]:
+        return [self._held[length] for length in Length if length <= task.length]
 
 
 @dataclass(eq=False, slots=True)

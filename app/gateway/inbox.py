@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Coroutine
 
 from starlette.types import Receive
@@ -55,15 +56,13 @@ class Inbox:
         refusal = BodyTooLarge(f"The request body is larger than the {limit} bytes that this gateway accepts.")
         if announced is not None and announced > limit:
             raise refusal
-        chunks: list[bytes] = []
-        size = 0
+        whole = io.BytesIO()  # grows chunk by chunk: joining them would hold up others for all of it
         async for chunk in self.stream():
-            size += len(chunk)
-            if size > limit:
+            if whole.tell() + len(chunk) > limit:
                 raise refusal
             held(len(chunk))
-            chunks.append(chunk)
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            whole.write(chunk)
+        return whole.getvalue()
 
     async def while_present(self, work: Coroutine[object, object, None]) -> None:
         """Run `work` to its end, or cancel it as soon as the client has gone.

@@ -94,7 +94,7 @@ def parse(body: bytes, most: int = MAX_ELEMENTS, check: Check = never) -> ChatRe
         AmbiguousBody: Duplicate keys hide what the gateway decides by.
         OutOfTime: As `check` does.
     """
-    _count(body, (0, 0), most)
+    _check_size(body, most)
     return _request(body, _members(body), check)
 
 
@@ -116,7 +116,7 @@ def parse_known(body: bytes, tools: bytes, most: int = MAX_ELEMENTS, check: Chec
     if not body.startswith(tools, start):
         return None
     end = start + len(tools)
-    _count(body, (start, end), most)
+    _check_size(body, most, (start, end))
     try:
         around = _members(body[:start] + _STAND_IN + body[end:])
         # Only there is it the top level's; anywhere else it is a part of something.
@@ -127,14 +127,19 @@ def parse_known(body: bytes, tools: bytes, most: int = MAX_ELEMENTS, check: Chec
         return None
 
 
-def _count(body: bytes, known: tuple[int, int], most: int) -> None:
-    """Count elements by their commas, those in texts among them, but for those of a span that is known.
+def has_more(body: bytes, most: int, known: tuple[int, int] = (0, 0)) -> bool:
+    """Return whether a body has more elements than that beside a span that is known.
 
-    Raises:
-        TooLong: They are too many.
+    They are counted by the signs before them, those in texts among them.
     """
     start, end = known
-    if len(body) - (end - start) > most and body.count(b",", 0, start) + body.count(b",", end) >= most:
+    return len(body) - (end - start) > most and any(
+        body.count(sign, 0, start) + body.count(sign, end) >= most for sign in (b",", b"[", b"{")
+    )
+
+
+def _check_size(body: bytes, most: int, known: tuple[int, int] = (0, 0)) -> None:
+    if has_more(body, most, known):
         raise TooLong(f"there are more than {most} elements in it")
 
 

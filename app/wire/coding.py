@@ -5,6 +5,7 @@ Law: memory is bounded by the limit, whatever a body claims or hides; it is unpa
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 
@@ -50,18 +51,17 @@ def unpack(body: bytes, applied: Sequence[str], limit: int, held: Callable[[int]
 
 
 def _gathered(pieces: Iterator[bytes], limit: int, held: Callable[[int], None] | None) -> bytes:
-    found, size = [], 0
+    found = io.BytesIO()  # grows piece by piece: joining them would hold the interpreter for all of it
     try:
         for piece in pieces:
-            size += len(piece)
-            if size > limit:
+            if found.tell() + len(piece) > limit:
                 raise TooLarge(f"more than {limit} bytes")
             if held is not None:
                 held(len(piece))
-            found.append(piece)
+            found.write(piece)
     except (zlib.error, brotli.error, zstandard.ZstdError, EOFError) as error:
         raise Unpackable(f"the body is not what its content coding says: {error}") from error
-    return b"".join(found)
+    return found.getvalue()
 
 
 def _inflate(body: bytes, wbits: int) -> Iterator[bytes]:

@@ -38,7 +38,7 @@ class Counted:
     def route(self, body: bytes, *, known: bool = True, tags: int = 0) -> int:
         """Count what a request takes that nobody has sent before, from its bytes to those that go out."""
         registered = self.catalog.Catalog.build("1", [self.types.Tool(f"r{i}", b"{}") for i in range(2)])
-        router, lists = self.pipeline.Router(), self.lists.Lists()
+        router, lists = self.pipeline.Router(), self.lists.Lists(2**28)
         if known:
             lists.read(lists.parse(body))
 
