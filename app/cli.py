@@ -126,9 +126,11 @@ def import_tools(
     """Register tools from files: all of them, or none. Near-duplicates are told."""
     result, like = _import(load(config), files)
     if as_json:
-        print_json(msgspec.to_builtins(result) | {"near_duplicates": like and like["duplicates"]})
+        told = msgspec.to_builtins(result) | {"near_duplicates": like and like["duplicates"]}
+        print_json({name: value for name, value in told.items() if value or name != "guarded"})
     else:
         out.print(_summary(result), highlight=False)
+        terminal.tell_guarded(result.guarded)
         terminal.warn_of_duplicates(like)
 
 
@@ -309,12 +311,13 @@ def demo(  # noqa: PLR0913, PLR0917 - options
 
 def _import(loaded: Settings, files: list[Path]) -> tuple[PutResult, Duplicates | None]:
     """Register tools; tell what came of it, and what the new ones are like. None: they are too many to compare."""
-    found = importer.read_files(files)
+    left_out: dict[str, frozenset[str]] = {}
+    found = importer.read_files(files, left_out)
     encoders = make_encoders(loaded)
 
     async def work(registry: Registry) -> tuple[PutResult, Duplicates | None]:
         with terminal.progress("indexing tools") as report:
-            result = await importer.store(registry, encoders, found, report)
+            result = await importer.store(registry, encoders, found, report, left_out)
         written = {*result.created, *result.updated}
         stored = await learned(registry, encoders[0])
         rows = [row for row, tool in enumerate(stored.tools) if tool.name in written]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -54,8 +54,8 @@ class Entry:
     place: str
 
 
-def read_files(paths: Sequence[Path]) -> list[Tool]:
-    """Read all entries of all files.
+def read_files(paths: Sequence[Path], left_out: dict[str, frozenset[str]] | None = None) -> list[Tool]:
+    """Read all entries of all files. `left_out` takes up by name what records do not say.
 
     Raises:
         ImportFailed: Anything cannot be taken; with every problem and its place.
@@ -78,16 +78,22 @@ def read_files(paths: Sequence[Path]) -> list[Tool]:
             problems.append(f"{file}: {error}")
         if len(entries) > _MOST_TOOLS:
             raise ImportFailed([*problems, f"{file}: with it there are more than {_MOST_TOOLS:,} tools"])
-    tools = list(_read(entries, problems))
+    tools = list(_read(entries, problems, {} if left_out is None else left_out))
     if problems:
         raise ImportFailed(problems)
     return tools
 
 
 async def store(
-    registry: Registry, encoders: Sequence[Encoder], tools: list[Tool], progress: Progress | None = None
+    registry: Registry,
+    encoders: Sequence[Encoder],
+    tools: list[Tool],
+    progress: Progress | None = None,
+    left_out: Mapping[str, frozenset[str]] | None = None,
 ) -> PutResult:
     """Embed tools, then register them in one transaction: where they are seen, they are found by meaning too.
+
+    What a record leaves out loosens nothing: a tool that was disabled stays so, and its risk and tenant stay.
 
     An encoder that does not answer keeps back none of them: it is said, and the server embeds them later.
     """
@@ -97,7 +103,7 @@ async def store(
             await embed_missing(registry, encoder, tools, progress)
         except EncoderError as error:
             reasons.append(str(error))
-    result = await registry.put(tools)
+    result = await registry.put(tools, left_out)
     if reasons:
         err.print(f"Words find the tools until the server has embedded them: {'; '.join(reasons)}", markup=False)
     return result
@@ -122,8 +128,8 @@ def _files_of(path: Path) -> list[Path]:
     return [path]
 
 
-def _read(entries: Sequence[Entry], problems: list[str]) -> Iterator[Tool]:
-    """Give the tools; add a line to `problems` for each entry that is none."""
+def _read(entries: Sequence[Entry], problems: list[str], left_out: dict[str, frozenset[str]]) -> Iterator[Tool]:
+    """Give the tools; add a line to `problems` for each entry that is none, and to `left_out` what it does not say."""
     places: dict[str, str] = {}
     for entry in entries:
         try:
@@ -135,6 +141,7 @@ def _read(entries: Sequence[Entry], problems: list[str]) -> Iterator[Tool]:
         if tool.name in places:
             problems.append(f"{entry.place}: the name {tool.name} stands in {places[tool.name]} already")
         places.setdefault(tool.name, entry.place)
+        left_out[tool.name] = records.left_out(entry.raw)
         yield tool
 
 

@@ -29,6 +29,7 @@ out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _WIDE = 110  # columns from which there is room for descriptions
 _JUST_NOW = timedelta(minutes=2)  # a busy key's last use is written once a minute
+_GUARDED_SHOWN = 10
 _NEAR = 5  # tools that were nearly chosen
 _WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
 _PASSED_OVER = (Reason.OVER_BUDGET, Reason.SOURCE_SHARE, Reason.IRRELEVANT)
@@ -124,6 +125,14 @@ def show_duplicates(found: Mapping[str, Any]) -> None:
         out.print(_duplicate_table(found["duplicates"]))
     some = "" if len(found["duplicates"]) == found["total"] else f"{len(found['duplicates']):,} of "
     out.print(f"{some}{_pairs(found['total'])}", highlight=False)
+
+
+def tell_guarded(names: Sequence[str]) -> None:
+    """Say which tools stay as they were set, where a file says nothing of it."""
+    if names:
+        shown = ", ".join(names[:_GUARDED_SHOWN]) + (", …" if len(names) > _GUARDED_SHOWN else "")
+        text = f"Still disabled, or of the risk or tenant that was set, as the files do not say: {printable(shown)}"
+        err.print(text, style="yellow", markup=False, highlight=False)
 
 
 def warn_of_duplicates(found: Mapping[str, Any] | None) -> None:

@@ -107,6 +107,12 @@ def read(raw: bytes) -> Tool:
     )
 
 
+def left_out(raw: bytes) -> frozenset[str]:
+    """Return the fields that an entry of `read` does not say."""
+    said = _members(raw).keys()
+    return frozenset(Record.__struct_fields__) - (said if "tool" in said else set())
+
+
 def read_all(entries: Sequence[bytes]) -> list[Tool]:
     """Read many entries, all or none.
 

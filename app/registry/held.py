@@ -6,7 +6,8 @@ it needs no exception here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -15,11 +16,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict
 from app.registry import rows, schema
+from router.types import Risk, Tool
 
 _CHUNK = 500  # names in a statement
 _SHOWN = 5  # names in a message
 _TOOL_COLUMNS = [schema.tools.c[name] for name in rows.TOOL_COLUMNS]
 _ORIGIN = schema.provenance.c
+
+
+LeftOut = frozenset[str]
+GUARDED: LeftOut = frozenset({"enabled", "risk", "tenant"})
+_RISKS = list(Risk)  # from harmless to dangerous
 
 
 class Pending(msgspec.Struct):
@@ -42,6 +49,33 @@ async def check(connection: AsyncConnection, written: Iterable[rows.Row]) -> Non
         raise Conflict(
             f"The source of {names} has another definition, which waits for approval: approve it. Nothing was changed"
         )
+
+
+async def as_guarded(
+    connection: AsyncConnection, fresh: dict[str, rows.Row], tools: Mapping[str, Tool], left_out: Mapping[str, LeftOut]
+) -> tuple[dict[str, rows.Row], list[str]]:
+    """Return rows in which what a record leaves out is not looser than what is registered, and the names of those.
+
+    A tool that was disabled stays so, its risk is not lowered, and whose it is does not become everyone's.
+    """
+    guarded: dict[str, Tool] = {}
+    for chunk in _chunks([name for name, fields in left_out.items() if fields & GUARDED]):
+        query = select(*_TOOL_COLUMNS).where(schema.tools.c.name.in_(chunk))
+        for found in (await connection.execute(query)).all():
+            before = rows.to_tool(found)
+            kept = _kept(before, tools[before.name], left_out[before.name])
+            if kept != tools[before.name]:
+                guarded[before.name] = kept
+    again = await asyncio.to_thread(rows.fresh, list(guarded.values()))
+    return fresh | again, sorted(guarded)
+
+
+def _kept(before: Tool, tool: Tool, left_out: LeftOut) -> Tool:
+    if "enabled" in left_out and not before.enabled:
+        tool = replace(tool, enabled=False)
+    if "risk" in left_out:
+        tool = replace(tool, risk=max(before.risk, tool.risk, key=_RISKS.index))
+    return replace(tool, tenant=before.tenant) if "tenant" in left_out else tool
 
 
 async def note_disabled(connection: AsyncConnection, names: Sequence[str]) -> None:

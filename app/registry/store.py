@@ -216,8 +216,10 @@ class Registry:
         return Changes(state, read, digests, removed, not known, stale)
 
     @_to_its_end
-    async def put(self, tools: Sequence[Tool]) -> PutResult:
+    async def put(self, tools: Sequence[Tool], left_out: Mapping[str, held.LeftOut] | None = None) -> PutResult:
         """Create or update tools, all or none of them. What is registered already, as it is, is left alone.
+
+        `left_out`: by name what a record did not say, which loosens nothing then; see `held.as_guarded`.
 
         Raises:
             Conflict: One name twice among the tools, or one would be enabled that waits for approval.
@@ -225,7 +227,9 @@ class Registry:
         """
         fresh = await asyncio.to_thread(rows.fresh, tools)
         async with self._changing() as connection:
-            result = await writing.put_in(connection, fresh)
+            by_name = {tool.name: tool for tool in tools} if left_out else {}
+            fresh, guarded = await held.as_guarded(connection, fresh, by_name, left_out or {})
+            result = replace(await writing.put_in(connection, fresh), guarded=tuple(guarded))
             await held.note_disabled(connection, [name for name, row in fresh.items() if not row["enabled"]])
         return result
 

@@ -21,11 +21,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """What became of the tools, by name, in the order in which they were given."""
+    """What became of the tools, by name, in the order in which they were given.
+
+    `guarded`: those in which what was left out stayed as it was, as it would have been looser.
+    """
 
     created: tuple[str, ...]
     updated: tuple[str, ...]
     unchanged: tuple[str, ...]
+    guarded: tuple[str, ...] = ()
 
 
 async def put_in(connection: AsyncConnection, fresh: Mapping[str, rows.Row]) -> PutResult:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from app.errors import BadRequest, Conflict, NotFound
 from app.registry import rows
+from app.registry.held import GUARDED
 from app.registry.store import Registry
 from app.registry.writing import PutResult
 from router import text
@@ -452,3 +453,17 @@ async def test_cancelled_calls_run_to_their_end(registry: Registry, make_tool: M
     await registry.close()
     assert await registry.count() in (1, 2_001)
     assert await registry.delete("other")
+
+
+async def test_h03_what_a_record_leaves_out_loosens_nothing(registry: Registry, make_tool: MakeTool) -> None:
+    """A disabled tool stays disabled, its risk and its tenant stay; said, each is taken."""
+    strict = make_tool("a", enabled=False, risk=Risk.DANGEROUS, tenant="acme")
+    await registry.put([strict])
+    loose = make_tool("a", description="Another.")
+    kept = replace(loose, enabled=False, risk=Risk.DANGEROUS, tenant="acme")
+    result = await registry.put([loose, make_tool("b")], {"a": GUARDED, "b": GUARDED})
+    assert (await registry.get("a"), result.created, result.updated, result.guarded) == (kept, ("b",), ("a",), ("a",))
+    for field in sorted(GUARDED):
+        await registry.put([loose], {"a": GUARDED - {field}})
+        assert getattr(await registry.get("a"), field) == getattr(loose, field)
+        await registry.put([strict])

@@ -183,3 +183,14 @@ def test_read_files_refuses_text_that_people_do_not_see(tmp_path: Path) -> None:
     yaml = '- {type: function, function: {name: a, description: "b\\u200b"}}\n'
     assert refusal(tmp_path / "a.yaml", yaml) == [f", entry 1 (a){shown}"]
     assert refusal(tmp_path / "b.yaml", yaml.replace("\\u200b", "\u200b")) == [f", entry 1 (a){shown}"]
+
+
+def test_read_files_tells_what_records_leave_out(tmp_path: Path) -> None:
+    """A bare tool object says nothing beside the tool."""
+    bare = {"type": "function", "function": {"name": "bare"}}
+    record = {"tool": {"type": "function", "function": {"name": "full"}}, "enabled": True, "risk": "read"}
+    (tmp_path / "tools.json").write_text(json.dumps([bare, record]), encoding="utf-8")
+    left_out: dict[str, frozenset[str]] = {}
+    read_files([tmp_path / "tools.json"], left_out)
+    assert {"enabled", "risk", "tenant"} <= left_out["bare"]
+    assert {"enabled", "risk", "tenant"} & left_out["full"] == {"tenant"}
