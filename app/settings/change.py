@@ -64,6 +64,7 @@ _LEFT_OUT: tuple[tuple[str, Looser], ...] = (
     ("select.max_source_share", lambda old, new: new.select.max_source_share > old.select.max_source_share),
     ("server.max_body_bytes", lambda old, new: new.server.max_body_bytes > old.server.max_body_bytes),
     ("server.max_requests", lambda old, new: new.server.max_requests > old.server.max_requests),
+    ("server.max_bodies_bytes", lambda old, new: new.server.max_bodies_bytes > old.server.max_bodies_bytes),
     ("admin.max_body_bytes", lambda old, new: new.admin.max_body_bytes > old.admin.max_body_bytes),
     ("imports.max_bytes", lambda old, new: new.imports.max_bytes > old.imports.max_bytes),
     ("imports.max_tools", lambda old, new: new.imports.max_tools > old.imports.max_tools),
