@@ -198,6 +198,22 @@ async def test_durability_c15_a_restore_revives_no_key(urls: dict[str, str], tmp
     await registry.close()
 
 
+async def test_durability_c15_a_backup_with_another_database_is_refused(tmp_path: Path) -> None:
+    """A sound archive whose database is not the one that its manifest describes is no backup."""
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    await backup.backup(registry, tmp_path / "before.zip")
+    await registry.put([tool("t", "x")])
+    await backup.backup(registry, tmp_path / "after.zip")
+    with zipfile.ZipFile(tmp_path / "mixed.zip", "w") as mixed:
+        for name, part in (("registry.db", "before.zip"), ("manifest.json", "after.zip")):
+            with zipfile.ZipFile(tmp_path / part) as archive:
+                mixed.writestr(name, archive.read(name))
+    with pytest.raises(RegistryUnusable, match="its content is not what its manifest says"):
+        await backup.restore(registry, tmp_path / "mixed.zip", replace=True)
+    assert (await registry.get("t")) is not None
+    await registry.close()
+
+
 async def test_durability_c15_a_damaged_backup_is_refused(tmp_path: Path) -> None:
     """Of 200 files with a flipped bit, or cut short, every one is refused or gives just what was in it."""
     registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")

@@ -54,7 +54,8 @@ class Copy:
         """Run tests; return how pytest ended, which failed with what, and the end of what it said."""
         report = self.place / "report.xml"
         report.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", "--timeout=600"]
+        command.append(f"--junitxml={report}")
         environment = os.environ | {"PYTHONPATH": str(self.place), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(
             [*command, *options, *tests],

@@ -80,8 +80,8 @@ MUTANTS = (
     Mutant(
         "the budget is ignored",
         "router/cut.py",
-        "        if len(fresh) <= room:\n",
-        "        if fresh:\n",
+        "    room = budget.initial - own\n",
+        "    room = len(ranked.ids)\n",
         ("tests/gateway/test_request_bytes.py::test_c04_three_hundred_tools_become_few",),
     ),
     Mutant(
@@ -284,7 +284,7 @@ MUTANTS = (
         "app/registry/backup.py",
         "    if sha256 != manifest.sha256:\n",
         "    if False:\n",
-        ("tests/durability/test_backup.py::test_durability_c15_a_damaged_backup_is_refused",),
+        ("tests/durability/test_backup.py::test_durability_c15_a_backup_with_another_database_is_refused",),
     ),
     Mutant(
         "a restore revives revoked keys",
