@@ -84,7 +84,8 @@ class EndpointEncoder:
         self._breaker = breaker or Breaker(_FAILURES, _COOL_DOWN_S)
         key = {} if spec.api_key is None else {"authorization": f"Bearer {spec.api_key.get_secret_value()}"}
         self._client = httpx.Client(
-            headers={"content-type": "application/json", **key},
+            # Packed answers are not asked for, and none is unpacked: what is small on the way can be large here.
+            headers={"content-type": "application/json", "accept-encoding": "identity", **key},
             trust_env=False,
             follow_redirects=False,
             transport=_Transport(trust_env=False, limits=httpx.Limits(max_connections=4)),
@@ -178,6 +179,8 @@ class EndpointEncoder:
             raise _Refused(message)
         if answer.status_code != 200:
             raise EncoderError(message)
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            self._fail("it answers packed, which was not asked for")
 
     def _read(self, answer: httpx.Response, count: int, deadline: float) -> Iterator[bytes]:
         """Give the body, unless it takes too long or does not end."""

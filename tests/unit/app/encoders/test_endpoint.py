@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import logging
 import time
@@ -184,6 +185,14 @@ def test_answer_that_is_not_json_is_an_encoder_error(make: Make, upstream: Upstr
     """A page of a proxy is no answer."""
     upstream.respond_with(Answer(200, [("content-type", "text/html")], [b"<html>"]))
     assert "is not one of /embeddings" in refusal(make())
+
+
+def test_a_packed_answer_is_not_unpacked(make: Make, upstream: Upstream) -> None:
+    """It was not asked for: what is small on the way could be large here."""
+    packed = [("content-type", "application/json"), ("content-encoding", "gzip")]
+    upstream.respond_by(lambda right: Answer(200, packed, [gzip.compress(embeds(right).body)]))
+    assert "packed" in refusal(make())
+    assert dict(upstream.requests[0].headers)["accept-encoding"] == "identity"
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 422, 501])
