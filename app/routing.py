@@ -235,7 +235,7 @@ class Routing:
         own = self._lists.known(request)
         if own is None:
             return read
-        read = replace(read, own=own)
+        read = _Read(request, read.parsed, own)
         if not request.routable:
             return Routed(body, "untouched", parsed=read.parsed)
         selection = self.router.known(catalog, own, self._request(request, options, owner))

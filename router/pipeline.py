@@ -231,6 +231,14 @@ class _Run:
         return cut.with_calls(held, self.pool, fresh, self.frame.permitted) if fresh else held
 
     def _recalled(self, turn: int) -> Held | None:
+        return self.recalled_last if turn == self.last else self._recall(turn)
+
+    @cached_property
+    def recalled_last(self) -> Held | None:
+        """Return what is remembered of the last turn, which is asked for twice."""
+        return self._recall(self.last)
+
+    def _recall(self, turn: int) -> Held | None:
         sent = self._sent(turn)
         return self.router.in_force.get(self.keys[turn], self.pool, self.frame.permitted, self.frame.kept, sent=sent)
 

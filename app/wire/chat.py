@@ -133,7 +133,7 @@ def has_more(body: bytes, most: int, known: tuple[int, int] = (0, 0)) -> bool:
     They are counted by the signs before them, those in texts among them.
     """
     start, end = known
-    return len(body) - (end - start) > most and any(
+    return len(body) - (end - start) > 2 * most and any(  # an element has two bytes at least
         body.count(sign, 0, start) + body.count(sign, end) >= most for sign in (b",", b"[", b"{")
     )
 
@@ -221,9 +221,14 @@ def _marked(tools: Sequence[Tool], own: Sequence[Tool], *, legacy: bool) -> list
 
     Providers refuse more markers than a few: there are never more than the client set, so a registered tool has none.
     """
-    mine, kept = {id(tool) for tool in own}, {id(tool) for tool in tools}
+    kept = {id(tool) for tool in tools}
     homeless = [tool.marker for tool in own if tool.marker is not None and id(tool) not in kept]
-    definitions = [tool.definition if id(tool) in mine else _lent(tool.definition, legacy=legacy) for tool in tools]
+    definitions = [tool.definition for tool in tools]
+    if legacy or any(b"cache_control" in one or b"\\u00" in one for one in definitions):  # or escaped
+        mine = {id(tool) for tool in own}
+        definitions = [
+            one if id(tool) in mine else _lent(one, legacy=legacy) for tool, one in zip(tools, definitions, strict=True)
+        ]
     for i in range(len(tools) - 1, -1, -1):
         if not homeless:
             break
