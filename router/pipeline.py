@@ -167,7 +167,8 @@ class _Run:
         self.check = check
         self.turns = request.conversation.turns
         self.last = len(self.turns) - 1
-        self.unsearched = False
+        self.unsearched = self.looked = False
+        self.recalled: Held | None = None
         self.handled: set[str] = set()  # names of tools whose calls were seen to on the way
         self.frame = router.frame(pool, request)
         self.keys = self._keys()
@@ -231,12 +232,11 @@ class _Run:
         return cut.with_calls(held, self.pool, fresh, self.frame.permitted) if fresh else held
 
     def _recalled(self, turn: int) -> Held | None:
-        return self.recalled_last if turn == self.last else self._recall(turn)
-
-    @cached_property
-    def recalled_last(self) -> Held | None:
-        """Return what is remembered of the last turn, which is asked for twice."""
-        return self._recall(self.last)
+        if turn != self.last:
+            return self._recall(turn)
+        if not self.looked:  # it is asked for twice
+            self.recalled, self.looked = self._recall(turn), True
+        return self.recalled
 
     def _recall(self, turn: int) -> Held | None:
         sent = self._sent(turn)

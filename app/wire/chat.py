@@ -277,7 +277,8 @@ def _conversation(found: dict[str, members.Member], check: Check) -> Conversatio
     for message in checked(messages, check):
         if message.role == "user":
             if answered:
-                turns += _turn(said, called)
+                if said or called:
+                    turns += _turn(said, called)
                 said, called, answered = [], {}, False
             said.append(_text(message.content))
         else:
