@@ -74,7 +74,7 @@ def disguises(key: str) -> list[str]:
     return [*plain, *coded, base64.urlsafe_b64encode(data).decode(), data.hex(), percent, quote(percent), key[:40]]
 
 
-@pytest.mark.parametrize("key", [OWN, FOREIGN])
+@pytest.mark.parametrize("key", [OWN, FOREIGN], ids=["own", "foreign"])
 def test_a_key_is_known_by_its_form_in_every_disguise(key: str) -> None:
     """In a text and as a request's id, also of keys that nobody configured."""
     for shown in disguises(key):
