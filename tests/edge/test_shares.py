@@ -25,7 +25,7 @@ def test_b27_a_text_of_marks_is_read_as_any_other(bare_gateway: GatewayProcess, 
         "the question": tools.function("odd"),
         "a name": tools.function(MARKS),
     }[case]
-    bare_gateway.post(tools.chat(f"{QUESTION} {MARKS * (case == 'the question')}", [*FORTY, odd]))
+    bare_gateway.post(tools.chat(f"{QUESTION} {MARKS * (case == 'the question')}", [*FORTY, *[odd] * 6]))
     assert len(upstream.last.tool_names) == 12
 
 
