@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from tests.mutants.__main__ import name_of
+from tests.mutants.__main__ import BEGIN, DOCUMENT, END, name_of
 from tests.mutants.table import MUTANTS
 
+NEW = "not run yet"
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,3 +39,14 @@ def test_mutants_name_tests_that_exist() -> None:
         if name_of(test) not in functions(test.partition("::")[0])
     ]
     assert wrong == []
+
+
+def test_mutants_are_all_found_as_the_document_tells() -> None:
+    """docs/reliability.md has one row a mutant, in order, with a test of its own that found it, unless it is new."""
+    text = DOCUMENT.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0]
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [row[0] for row in rows] == [mutant.name for mutant in MUTANTS]
+    for (_, path, found), mutant in zip(rows, MUTANTS, strict=True):
+        assert path == f"`{mutant.path}`"
+        assert set(found.split("<br>")) <= {NEW, *(f"`{name_of(test)}`" for test in mutant.tests)}
+    assert len(rows) >= 20

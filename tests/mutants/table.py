@@ -49,8 +49,8 @@ MUTANTS = (
     Mutant(
         "the client's list is put together anew in another order",
         "app/wire/chat.py",
-        '    text = b"[" + b",".join(definitions) + b"]"\n',
-        '    text = b"[" + b",".join(reversed(definitions)) + b"]"\n',
+        'b",".join(_marked(tools, own, legacy=request.list_key == "functions"))',
+        'b",".join(_marked(tools, own, legacy=request.list_key == "functions")[::-1])',
         ("tests/gateway/test_request_bytes.py::test_c03_a_long_list_is_trimmed_and_nothing_else_changes",),
     ),
     Mutant(
