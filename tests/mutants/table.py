@@ -247,8 +247,8 @@ MUTANTS = (
     Mutant(
         "a connection with unread bytes is used again",
         "app/gateway/connections.py",
-        "            if data:  # it is called without any when reading goes on\n",
-        "            if not data:\n",
+        "        elif self.should_close or not self._is_between():\n",
+        "        elif self.should_close:\n",
         ("tests/faults/test_stray_bytes.py::test_a24_what_comes_unasked_reaches_nobody",),
     ),
     # Imports, the registry, operation
