@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -148,6 +149,30 @@ async def test_a_text_or_number_that_parsers_refuse_costs_no_other_tool(
         stored = await registry.get("there__bad")
         assert stored is not None
         assert stored.description == "half \ufffd of it, \\\\ud83d and \U0001f600"
+
+
+# Speaks the protocol line by line and writes what it is told to write.
+COMMAND = r"""
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    if "id" in asked:
+        info = {"name": "a", "version": "1"}
+        begun = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}, "serverInfo": info}
+        result = sys.argv[1] if asked["method"] == "tools/list" else json.dumps(begun)
+        answer = '{"jsonrpc": "2.0", "id": %s, "result": %s}\n' % (json.dumps(asked["id"]), result)
+        sys.stdout.buffer.write(answer.encode("latin-1"))
+        sys.stdout.flush()
+"""
+
+
+@pytest.mark.parametrize("odd", ["half \ud83d of it", "latin-1 \xe9", "NUMBER"])
+async def test_a_command_may_write_what_parsers_refuse(odd: str, take: Import, registry: Registry) -> None:
+    """As an answer over HTTP may; nobody waits for a message that could not be read."""
+    page = json.dumps({"tools": [GOOD, GOOD | {"name": "bad", "description": odd}]})
+    page = page.replace("\\u00e9", "\xe9").replace('"NUMBER"', "9" * 5_000)
+    await take(kind="mcp", command=[sys.executable, "-c", COMMAND, page], skip=True)
+    assert await registry.get("there__good") is not None
 
 
 def call(**more: object) -> dict[str, Any]:

@@ -135,7 +135,8 @@ async def _transport(
     if spec.command:
         program, *arguments = spec.command
         env = {name: value.get_secret_value() for name, value in spec.env.items()}
-        return stdio_client(StdioServerParameters(command=program, args=arguments, env=env))
+        odd = "replace"  # bytes that are no UTF-8 would end the conversation
+        return stdio_client(StdioServerParameters(command=program, args=arguments, env=env, encoding_error_handler=odd))
     fetch.url_of(spec.url)
 
     async def note(answer: httpx2.Response) -> None:

@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Any
 
 from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCResponse
+from mcp.types import JSONRPCResponse, jsonrpc_message_adapter
+from pydantic import ValidationError
 
 from app.errors import SourceRefused
+from app.imports.mcp.mending import mended
 
 Streams = tuple[Any, Any]
 
@@ -57,6 +59,7 @@ class Pages:
 
     def take(self, item: Any) -> Any:
         """Keep what a message says of tools; return it with an empty list in their place."""
+        item = _read_again(item) if isinstance(item, ValidationError) else item
         message = item.message if isinstance(item, SessionMessage) else None
         if not isinstance(message, JSONRPCResponse) or "tools" not in message.result:
             return item
@@ -65,6 +68,18 @@ class Pages:
         kept = {"resultType": kind if isinstance(kind, str) else "complete", "cacheScope": "private"}
         stripped = message.model_copy(update={"result": kept | {"tools": [], "ttlMs": 0}})
         return SessionMessage(stripped, item.metadata)
+
+
+def _read_again(error: ValidationError) -> SessionMessage | ValidationError:
+    """Return what a command wrote, mended; answers over HTTP are mended as they come. The error, where that is no help.
+
+    The SDK would wait for the message that it could not read until its time is up.
+    """
+    line = error.errors(include_url=False)[0]["input"]
+    try:
+        return SessionMessage(jsonrpc_message_adapter.validate_json(mended(str(line).encode()), by_name=False))
+    except ValidationError:
+        return error
 
 
 class _Reading:
