@@ -11,7 +11,7 @@ from urllib.parse import unquote
 _KEY = re.compile(
     r"tfk[-_][a-z0-9_\-.]{4,}"
     r"|(?<![a-z0-9])(?:(?:sk|pk|rk)[-_][a-z0-9_\-.]{4,}"
-    r"|(?:gsk|xai|hf)[-_][a-z0-9_\-]{16,}|AIza[a-z0-9_\-]{20,}|eyJ[a-z0-9_\-]{8,}\.[a-z0-9_\-.]{8,})",
+    r"|(?:gsk|csk|xai|hf|nvapi|pplx|glpat|github_pat|gh[opsu]|xox[abp])[-_][a-z0-9_\-]{16,}|AIza[a-z0-9_\-]{20,}|eyJ[a-z0-9_\-]{8,}\.[a-z0-9_\-.]{8,})",
     re.IGNORECASE,
 )
 # Our own without its first word: an id, and a secret with its check.
@@ -68,4 +68,8 @@ def _coded(beginning: bytes) -> Iterator[str]:
 _HEX_SIGNS = tuple(beginning.encode().hex() for beginning in _BEGINNINGS)
 _CODED_SIGNS = ("%", *_HEX_SIGNS, *(form for beginning in _BEGINNINGS for form in _coded(beginning.encode())))
 # One of these, in lower case, is in every text in which `masked` changes anything but keys without their first word.
-SIGNS = ("tfk", "sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "xai-", "xai_", "hf-", "hf_", "aiza", "eyj", *_CODED_SIGNS)
+SIGNS = (
+    *("tfk", "sk-", "sk_", "pk-", "pk_", "rk-", "rk_", "xai-", "xai_", "hf-", "hf_", "aiza", "eyj"),
+    *("nvapi", "pplx", "glpat", "github_pat", "gho", "ghp", "ghs", "ghu", "xoxa", "xoxb", "xoxp"),
+    *_CODED_SIGNS,
+)

@@ -50,6 +50,7 @@ def test_a_known_secret_is_masked_in_every_form(form: str) -> None:
     [
         ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
         ("no sk-proj-12345 here", "no *** here"),
+        ("no nvapi-0123456789abcdefAB, ghp_0123456789abcdefABCD or csk-0123456789abcdefg", "no ***, *** or ***"),
         ("GET /v1/x?api-key=abc&b=c", "GET /v1/x?api-key=***&b=c"),
         ("to https://user:pass@host/path", "to https://***@host/path"),
         ("at http://host/path?sas=abc", "at http://host/path?***"),
