@@ -69,7 +69,9 @@ def check(headers: Headers, server: ServerSettings) -> None:
     if origin is None or (host and origin in (f"http://{host}", f"https://{host}")):
         return
     scheme, _, authority = origin.partition("://")
-    if scheme not in ("http", "https") or not (names_this_machine(authority) or _is_allowed(authority, server)):
+    # Programs with a page inside and extensions of browsers have schemes of their own, and count when they are listed.
+    web = scheme in ("http", "https") and (names_this_machine(authority) or _is_allowed(authority, server))
+    if not web and not _is_listed(authority, server):
         raise ForeignOrigin(f"A page of {origin[:200]!r} may not use this gateway. {_SETTING}")
 
 
@@ -87,8 +89,12 @@ def _check_host(host: str, server: ServerSettings) -> None:
 def _is_allowed(authority: str, server: ServerSettings) -> bool:
     """Return whether a name is one of this server's, or has no dot, as a proxy's or a container's own names."""
     name = _host(authority)
-    listed = {host.lower().strip("[]") for host in (server.host, *server.allowed_hosts)}
-    return name in listed | _LOCAL_NAMES or name.endswith(".localhost") or (bool(name) and not set(".:") & set(name))
+    known = name in {server.host.lower().strip("[]"), *_LOCAL_NAMES} or _is_listed(authority, server)
+    return known or name.endswith(".localhost") or (bool(name) and not set(".:") & set(name))
+
+
+def _is_listed(authority: str, server: ServerSettings) -> bool:
+    return _host(authority) in {host.lower().strip("[]") for host in server.allowed_hosts}
 
 
 def _asks_first(method: str, headers: Headers) -> bool:

@@ -17,6 +17,7 @@ MANAGED: Sections = {"upstream": {"credentials": "managed", "base_url": "http://
 OPEN: Sections = {"server": {"host": "0.0.0.0"}, "admin": {"key": "k"}}
 LISTED: Sections = {"server": {"allowed_hosts": ["a.example"]}}
 LISTED_OPEN: Sections = {"server": {"host": "0.0.0.0", "allowed_hosts": ["a.example"]}, "admin": {"key": "k"}}
+EXTENSION: Sections = MANAGED | {"server": {"allowed_hosts": ["abcdefghijklmnop"]}}
 KEYS: Sections = MANAGED | {"callers": {"keys": ["a"]}}
 KEY = ("authorization", "Bearer sk-own")
 EVIL, EVIL_PAGE = ("host", "evil.example:8000"), ("origin", "http://evil.example:8000")
@@ -33,6 +34,7 @@ PASSES: dict[str, tuple[Sections, list[tuple[str, str]]]] = {
     "a proxy's name for it": (MANAGED, [("host", "gateways")]),
     "a listed name": (MANAGED | LISTED, [("host", "A.example:443")]),
     "a page of a listed name": (MANAGED | LISTED, [HOME, ("origin", "https://a.example")]),
+    "a listed extension of a browser": (EXTENSION, [HOME, ("origin", "chrome-extension://abcdefghijklmnop")]),
     "a proxy with a key of the caller's": (LOOPBACK, [("host", "gateway.example"), KEY]),
     "a page with a key of its own": (LOOPBACK, [HOME, ("origin", "https://chat.example"), KEY]),
     "callers' keys": (KEYS, [EVIL, EVIL_PAGE]),
@@ -49,6 +51,11 @@ REFUSED: dict[str, tuple[Sections, list[tuple[str, str]], type[Exception]]] = {
     "a page of no origin": (MANAGED, [HOME, ("origin", "null")], ForeignOrigin),
     "an origin that begins alike": (MANAGED, [HOME, ("origin", "http://localhost.evil.example")], ForeignOrigin),
     "a file of this machine": (MANAGED, [HOME, ("origin", "file://localhost")], ForeignOrigin),
+    "an extension that is not listed": (
+        EXTENSION,
+        [HOME, ("origin", "chrome-extension://ponmlkjihgfedcba")],
+        ForeignOrigin,
+    ),
     "another address": (MANAGED, [("host", "192.168.1.5:8000")], ForeignHost),
     "a number that is one": (MANAGED, [("host", "127.1")], ForeignHost),
     "a name that ends alike": (MANAGED | LISTED, [("host", "evil-a.example")], ForeignHost),
