@@ -3,6 +3,7 @@
 Both look the same: the end of the input. What tells them apart is a byte sent to the client: one that has left answers
 with a reset. Before an answer has begun, an interim answer (`100 Continue`, which every client of HTTP/1.1 passes over;
 RFC 9110, 15.2) is such a byte that does no harm. Once it has begun there is none, nor is there in HTTP/1.0.
+It is sent only to one whose answer takes a moment: a program that reads nothing but final answers is seldom met by it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ _PROBE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # The reset takes as long as the way to the client and back: looked for often at first.
 _FIRST_S = 0.001
 _SELDOM_S = 1.0
+_BEFORE_PROBE_S = 0.05
 _PROBED_S = 5.0  # one that leaves later, still before its answer, is noticed after so long
 
 
@@ -32,8 +34,8 @@ class HalfClosed:
         self._transport = transport
         self._loop = loop
         cycle.keep_alive = False
-        self._probe()
-        self._look_after(_FIRST_S)
+        self._probed_at = 0.0
+        loop.call_later(_BEFORE_PROBE_S, self._look, _FIRST_S)
 
     def _probe(self) -> None:
         self._transport.write(_PROBE)
