@@ -153,6 +153,11 @@ def _pack(copy: Path, manifest: Manifest, packed: Path) -> None:
 
 
 def _check_free(file: Path, *, force: bool) -> None:
+    """Raise where a backup cannot be put, with the name that was given."""
+    if file.is_dir() and not file.is_symlink():
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(file))
+    if not file.parent.is_dir():
+        raise OSError(errno.ENOENT, "there is no such folder", str(file.parent))
     if not force and os.path.lexists(file):
         raise Conflict(f"{file} is there already. --force replaces it")
 

@@ -204,11 +204,17 @@ def is_written_like(folded: ColumnElement[str], text: str) -> ColumnElement[bool
     if asked.strip("-_ "):  # nothing else is in every text
         joined = func.replace(folded, "-", "")
         if any(sign in asked for sign in "-_ "):
-            apart = func.replace(func.replace(folded, "-", " "), "_", " ")
-            ways.append(apart.contains(asked.replace("-", " ").replace("_", " "), autoescape=True))
+            apart = " " + _in_words(folded)
+            start = " " if "-" in asked else ""  # `e-mail` is a word, and not in `the mailbox`
+            ways.append(apart.contains(start + asked.replace("-", " ").replace("_", " "), autoescape=True))
             joined, asked = func.replace(joined, "_", " "), asked.replace("-", "").replace("_", " ")
         ways.append(joined.contains(asked, autoescape=True))
     return or_(*ways)
+
+
+def _in_words(folded: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a folded text with blanks for hyphens, underscores and line breaks."""
+    return func.replace(func.replace(func.replace(folded, "-", " "), "_", " "), "\n", " ")
 
 
 def _json(name: str, value: object) -> str:

@@ -55,9 +55,11 @@ def _split(url: str) -> SplitResult:
         raise ValueError(_FORM) from None
     if parts.scheme not in _POSTGRES:
         raise ValueError(_FORM)
-    if "@" in parts.path + parts.query or "#" in url or not _has_a_port(parts):
+    if "@" in parts.path + parts.query or "#" in url:
         # Such as user:pa/ss@host: what is taken for a path would be printed, and is half a password.
         raise ValueError("in url, / ? # and @ of a user name or password are written %2F, %3F, %23 and %40")
+    if not _has_a_port(parts):
+        raise ValueError("in url, the port is not a number up to 65535")
     if not parts.path.strip("/"):
         raise ValueError(f"{_FORM}: the database is missing")
     if any(name == "sslpassword" for name, _ in _query(parts)):

@@ -133,7 +133,7 @@ def _loosened(old: Settings, new: Settings) -> Iterator[str]:
         if is_looser(old, new) and not _is_written(new, key):
             yield f"{key}: it is left out, and its default is looser; write it, or restart"
     for key in _cut(old, new):
-        yield f"{key}: it begins like the one before and is shorter, so it may be cut off; another one needs a restart"
+        yield f"{key}: it begins like the one before and is shorter, so it may be cut off; if it is meant, restart"
     known = {source.name: source for source in old.imports.sources}
     for source in new.imports.sources:
         if source.name in known and (fields := _widened(known[source.name], source)):

@@ -69,7 +69,7 @@ def check_whole(before: ConfigFile, after: ConfigFile) -> None:
     if before.text.rstrip().endswith(_END) and not after.text.rstrip().endswith(_END):
         raise ConfigurationError(f"{after.path}: it does not end with '...' as before, so its end may be missing")
     if not after.text.endswith("\n") and (before.text.endswith("\n") or _is_cut(before.text, after.text)):
-        raise ConfigurationError(f"{after.path}: its last line does not end, so the rest of it may be missing")
+        raise ConfigurationError(f"{after.path}: there is no line break at its end, so the rest of it may be missing")
 
 
 def _is_cut(before: str, after: str) -> bool:

@@ -286,7 +286,8 @@ async def test_find_looks_into_name_and_description(
         ("check in", ["d"]),
         ("check-in", ["d"]),
         ("checkin", ["d"]),
-        ("e mail", ["a", "c"]),
+        ("e mail", ["a", "c", "e"]),
+        ("look-for", ["e"]),
     ],
 )
 async def test_find_takes_a_word_with_and_without_its_hyphen(
@@ -299,6 +300,7 @@ async def test_find_takes_a_word_with_and_without_its_hyphen(
             make_tool("b", description="Read an email."),
             make_tool("c", description="Send e-mail."),
             make_tool("d", description="Check-in at the airport."),
+            make_tool("e", description="Look for it in the mailbox."),
             make_tool("send_check", description="Mail."),
         ]
     )

@@ -296,6 +296,17 @@ async def test_durability_c15_a_backup_that_cannot_be_written_leaves_the_last(tm
     await registry.close()
 
 
+@pytest.mark.parametrize(("name", "said"), [("folder", "folder"), ("away/b.zip", "away")])
+async def test_a_backup_that_has_no_place_is_refused_by_its_name(tmp_path: Path, name: str, said: str) -> None:
+    """Not by that of a file on the way to it, which nobody has heard of."""
+    registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=r".") as refused:
+        await backup.backup(registry, tmp_path / name, force=True)
+    assert refused.value.filename == str(tmp_path / said)
+    await registry.close()
+
+
 @pytest.mark.parametrize("there", ["file", "link to nowhere"])
 async def test_a_backup_replaces_nothing_unless_forced(tmp_path: Path, there: str) -> None:
     """What is there stays as it is; with force it becomes the backup."""

@@ -63,6 +63,8 @@ def test_database_url_is_read_from_a_variable(monkeypatch: pytest.MonkeyPatch) -
         (f"postgresql://u:12/{SECRET}@h/db", "%2F"),
         (f"postgresql://u:12?{SECRET}@h/db", "%3F"),
         (f"postgresql://u:12#{SECRET}@h/db", "%23"),
+        (f"postgresql://u:123456/{SECRET}@h/db", "%2F"),
+        (f"postgresql://u:{SECRET}@h:99999/db", "the port is not a number up to 65535"),
         (f"postgresql://u:{SECRET}@h", "the database is missing"),
         (f"postgresql://u:{SECRET}@[h/db", "url is sqlite:///path or postgresql://"),
         (f"mysql://u:{SECRET}@h/db", "url is sqlite:///path or postgresql://"),

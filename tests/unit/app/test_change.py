@@ -223,9 +223,9 @@ def test_keys_of_which_one_begins_like_another_stay() -> None:
         ("admin: {key: a}\n", None, "the file is gone"),
         ("admin: {key: a}\n", "", "the file is empty"),
         ("admin: {key: a}\n", "# nothing\n", "the file is empty"),
-        ("log: {level: info}\n", "log: {level: debug}", "its last line does not end"),
+        ("log: {level: info}\n", "log: {level: debug}", "no line break at its end"),
         ("log: {level: info}\n...\n", "log: {level: debug}\n", "does not end with '...'"),
-        ("log:\n  level: info\nserver:\n  port: 4000", "log:\n  level: info\nserver:\n  port: 4", "its last line"),
+        ("log:\n  level: info\nserver:\n  port: 4000", "log:\n  level: info\nserver:\n  port: 4", "no line break"),
     ],
 )
 def test_a_file_of_which_a_part_is_missing_is_refused(
