@@ -267,7 +267,7 @@ def _conversation(found: dict[str, members.Member], check: Check) -> Conversatio
     if member is None:
         raise Unreadable("there are no messages")
     try:
-        messages = _MESSAGES.decode(member.raw)
+        messages = _MESSAGES.decode(members.paired(member.raw))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(f"messages: {error}") from error
     turns: list[Turn] = []

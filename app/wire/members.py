@@ -18,6 +18,14 @@ _GAP = re.compile(rb"[ \t\n\r]*")
 _KEY = re.compile(rb'[ \t\n\r]*"[^"\\]*(?:\\.[^"\\]*)*"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
 _AFTER = re.compile(rb"[ \t\n\r]*([,}])")
 _DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"  # a pair
+    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"  # half of one
+    rb"|\\.",
+    re.DOTALL,
+)
+_MOST_PAIRED = 2**20  # bytes: each escape in them costs time
 
 
 class NotAnObject(ValueError):
@@ -51,26 +59,38 @@ def read(text: bytes, unchecked: Collection[str] = ()) -> dict[str, Member]:
         DuplicateKeys: A key stands there twice.
     """
     try:
-        values = _DECODER.decode(text)
+        whole, values = _decoded(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise NotAnObject(str(error)) from error
-    gap = _GAP.match(text)
+    gap = _GAP.match(whole)
     position, after = gap.end() + 1 if gap else 1, b","
     members: dict[str, Member] = {}
     for key, value in values.items():
-        found, raw = _KEY.match(text, position), bytes(value)
-        start = found.end() if found and after == b"," else len(text)
-        ends = _AFTER.match(text, start + len(raw)) if text.startswith(raw, start) else None
+        found, raw = _KEY.match(whole, position), bytes(value)
+        start = found.end() if found and after == b"," else len(whole)
+        end = start + len(raw)
+        ends = _AFTER.match(whole, end) if whole.startswith(raw, start) else None
         if ends is None:
-            raise DuplicateKeys(_duplicates(text))
-        members[key] = Member(raw, start, start + len(raw))
+            raise DuplicateKeys(_duplicates(whole))
+        members[key] = Member(raw if whole is text else text[start:end], start, end)
         position, after = ends.end(), ends[1]
     if members and after != b"}":
-        raise DuplicateKeys(_duplicates(text))
+        raise DuplicateKeys(_duplicates(whole))
     for key, member in members.items():
         if key not in unchecked:
             check(member.raw)
     return members
+
+
+def paired(text: bytes) -> bytes:
+    """Return JSON with U+FFFD for each half of a surrogate pair, everything else at its place; as it is without any.
+
+    JSON allows halves, and clients that cut a text in the midst of an emoji send them; the decoder refuses them. A text
+    beyond a mebibyte is left alone: looking at each of its escapes would take too long.
+    """
+    if len(text) > _MOST_PAIRED or not _HALF.search(text):
+        return text
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found[2] else found[0], text)
 
 
 def after(text: bytes, member: Member) -> int:
@@ -109,6 +129,17 @@ def check(raw: bytes) -> None:
             raw.decode()
     except UnicodeDecodeError as error:
         raise NotAnObject(str(error)) from error
+
+
+def _decoded(text: bytes) -> tuple[bytes, dict[str, msgspec.Raw]]:
+    """Return the values, and the text that they are of: the one given, or `paired`."""
+    try:
+        return text, _DECODER.decode(text)
+    except msgspec.MsgspecError:
+        whole = paired(text)
+        if whole is text:
+            raise
+        return whole, _DECODER.decode(whole)
 
 
 def _duplicates(text: bytes) -> frozenset[str]:

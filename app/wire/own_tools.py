@@ -60,7 +60,7 @@ def strip(body: bytes, allowed: Collection[str]) -> Bare:
     except members.NotAnObject as error:
         raise NotReadable(str(error)) from error
     except members.DuplicateKeys as error:
-        if any(key.casefold() in _LISTS for key in _NAMES.decode(body)):
+        if any(key.casefold() in _LISTS for key in _NAMES.decode(members.paired(body))):
             raise NotReadable(f"the key {min(error.keys)!r} stands more than once in it") from error
         return Bare(body)
     removed, kept, lists = 0, list[tuple[str, bytes]](), set[str]()

@@ -137,6 +137,16 @@ def test_h04_the_catalogues_tools_go_and_what_was_set_aside_is_told(
     assert "list_invoice" in upstream.last.tool_names
 
 
+def test_h04_half_an_emoji_costs_nobody_the_answer(gateway: GatewayProcess, upstream: Upstream) -> None:
+    """A client that cuts texts at a length sends one: it is JSON, and goes to the provider as it came."""
+    body = b'{"messages":[{"role":"user","content":"list invoices \\ud83d"}],"tools":[%b]}' % tools.encoded(EVIL)
+    assert gateway.post(body).status_code == 200
+    out = upstream.last.body
+    assert b"list invoices \\ud83d" in out
+    assert b"evil" not in out
+    assert b"list_invoice" in out
+
+
 def test_h04_a_legacy_client_gets_functions(gateway: GatewayProcess, upstream: Upstream) -> None:
     """It would not understand calls of tools."""
     gateway.post(tools.encoded({"messages": ASKED, "functions": [EVIL["function"]]}))

@@ -220,7 +220,6 @@ def test_splice_never_makes_an_empty_list() -> None:
         b'{"messages":[],"functions":7}',
         b'{"a":1,"a":2,"messages":[]}',
         b'{"messages":[],"x":"\xff"}',
-        b'{"messages":[{"role":"user","content":"\\ud800"}]}',
         b'{"messages":[{"role":"user","content":1e999}]}',
         b'{"messages":[],"tool_choice":1e999}',
         b'{"messages":[],"tool_choice":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
