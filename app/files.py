@@ -31,3 +31,10 @@ def read_text(path: Path, most: int) -> str:
         UnicodeDecodeError: It is not UTF-8.
     """
     return read(path, most).decode()
+
+
+def reason(error: OSError | UnicodeDecodeError) -> str:
+    """Return why a file cannot be read, without its name and its content, which may be a secret."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not UTF-8"
+    return error.strerror or str(error)

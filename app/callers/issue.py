@@ -44,7 +44,7 @@ def read(body: bytes) -> Wanted:
     try:
         return _WANTED.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise BadRequest(f"This is no key: {error}") from error
+        raise BadRequest(f"This key is not valid: {error}") from error
 
 
 def issue(wanted: Wanted, settings: Settings) -> tuple[Key, str]:

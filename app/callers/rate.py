@@ -41,7 +41,7 @@ def parsed(limit: str) -> RateLimitItem:
         ValueError: It is none.
     """
     if not is_limit(limit):
-        raise ValueError("this is no rate limit string")
+        raise ValueError("this is not a rate limit, such as 60/minute")
     (item,) = parse_many(limit)
     return item
 

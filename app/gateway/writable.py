@@ -39,7 +39,7 @@ def _framing_problem(version: tuple[int, int], headers: Sequence[tuple[bytes, by
         elif lower == b"transfer-encoding":
             codings.append(value.strip().lower())
     if any(whole(value, MOST_LENGTH) is None for value in lengths) or len(lengths) > 1:
-        return "its content-length is no length"
+        return "its content-length is not a length"
     if codings and (codings != [b"chunked"] or version == (1, 0) or lengths):
         return "its transfer-encoding is other than chunked, once, in HTTP/1.1"
     return ""

@@ -88,7 +88,7 @@ def _why_none(entry: object, inner: JSON) -> str:
         return "it is not an object"
     if not inner:
         return "its tool is not an object, or an empty one"
-    return f"it is no tool that is known: it has the keys {', '.join(map(str, inner))[:200]}"
+    return f"it is not a tool of a known form: it has the keys {', '.join(map(str, inner))[:200]}"
 
 
 def _findable(tool: JSON, title: str, name: str) -> JSON:

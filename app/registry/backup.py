@@ -187,7 +187,7 @@ def _unpack(file: Path, directory: Path) -> Manifest:
         except (*_NO_BACKUP, OSError) as error:
             if isinstance(error, OSError) and error.errno not in _BY_CONTENT:
                 raise
-            raise RegistryUnusable(f"{file} is no backup of a registry, or is damaged") from error
+            raise RegistryUnusable(f"{file} is not a backup of a registry, or is damaged") from error
     if sha256 != manifest.sha256:
         raise RegistryUnusable(f"The backup {file} is damaged: its content is not what its manifest says")
     return manifest

@@ -48,7 +48,7 @@ def read(path: Path | None) -> ConfigFile:
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path}: there is no such file") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {error}") from error
+        raise ConfigurationError(f"{path}: {files.reason(error)}") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path}: {_place(error)}") from None  # what is beneath quotes the file
     except RecursionError as error:

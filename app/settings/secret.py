@@ -26,7 +26,7 @@ def resolved(value: object) -> object:
         try:
             return files.read(path, files.MOST_SECRET_BYTES).decode().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise ValueError(f"cannot read {path}: {error}") from error
+            raise ValueError(f"cannot read {path}: {files.reason(error)}") from error
     return value
 
 

@@ -256,7 +256,7 @@ async def test_durability_c15_what_is_not_our_backup_is_refused(tmp_path: Path, 
             with zipfile.ZipFile(file, "w") as archive:
                 archive.writestr("registry.db", data)
                 archive.writestr("manifest.json", json.dumps(manifest | {"format": 2}))
-    with pytest.raises(RegistryUnusable, match="no backup" if what == "no zip" else "newer version"):
+    with pytest.raises(RegistryUnusable, match="not a backup" if what == "no zip" else "newer version"):
         await backup.restore(registry, file)
     assert await registry.count() == 0
     await registry.close()

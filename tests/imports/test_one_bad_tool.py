@@ -191,7 +191,7 @@ BAD_OPERATIONS: dict[str, tuple[object, str]] = {
     "loop": (call(parameters=[{"$ref": "#/components/parameters/Loop"}]), "which is nothing or refers to itself"),
     "no_name": (call(parameters=[{"in": "query"}]), "its parameter 1 has no name"),
     "odd_name": (call(parameters=[{"name": 7, "in": "query"}]), "its parameter 1 has no name"),
-    "no_place": (call(parameters=[{"name": "a"}]), "its parameter 'a' is in 'None', which is no known place"),
+    "no_place": (call(parameters=[{"name": "a"}]), "its parameter 'a' is in 'None', which is not a known place"),
     "text": (call(parameters=["id"]), "its parameter 1 is not an object"),
     "no_list": (call(parameters={"id": ID}), "its parameters are not a list"),
     "broken_body": (call(requestBody={"$ref": "#/components/requestBodies/No"}), "its requestBody refers to #/comp"),
@@ -244,7 +244,7 @@ async def test_a_bad_entry_of_a_list_costs_itself(take: Import) -> None:
     report = await take("list", "tools", document=json.dumps(entries).encode(), skip=True)
     assert report.new == ("good",)
     assert [(one.original, one.reason) for one in report.refused] == [
-        ("entry 2 (b)", "it is no tool that is known: it has the keys name, bogus"),
+        ("entry 2 (b)", "it is not a tool of a known form: it has the keys name, bogus"),
         ("entry 3", "it is not an object"),
         ("entry 4 ( )", "it has no name, or an empty one"),
         ("entry 5 (good)", "a record has no field 'tagz'"),
@@ -253,7 +253,9 @@ async def test_a_bad_entry_of_a_list_costs_itself(take: Import) -> None:
 
 async def test_where_no_tool_can_be_taken_the_first_reason_is_told(take: Import) -> None:
     """A document of something else says what it has."""
-    with pytest.raises(SourceRefused, match="entry 1: it is no tool that is known: it has the keys openapi, paths"):
+    with pytest.raises(
+        SourceRefused, match="entry 1: it is not a tool of a known form: it has the keys openapi, paths"
+    ):
         await take("list", "tools", document=b'{"openapi": "3.1.0", "paths": {}}', skip=True)
 
 

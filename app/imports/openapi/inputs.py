@@ -83,7 +83,7 @@ def _parameters(schemas: Schemas, document: Document, operation: Operation) -> I
             continue
         if place not in _PLACES:
             raise UnusableTool(
-                f"its parameter {name[:80]!r} is in {str(one.get('in'))[:80]!r}, which is no known place"
+                f"its parameter {name[:80]!r} is in {str(one.get('in'))[:80]!r}, which is not a known place"
             )
         document.work.step(_STEPS)
         if place == "header" and name.lower() in _NOT_PARAMETERS:

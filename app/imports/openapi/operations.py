@@ -45,7 +45,9 @@ def read(document: object, spec: SourceSpec, most: int, work: Work) -> list[Foun
     """
     whole = mapping(document)
     if not words(whole.get("openapi")).startswith("3.") and str(whole.get("swagger")) != "2.0":
-        raise SourceRefused("This is no OpenAPI document: neither 'openapi: 3.…' nor 'swagger: 2.0' stands at its top")
+        raise SourceRefused(
+            "This is not an OpenAPI document: neither 'openapi: 3.…' nor 'swagger: 2.0' stands at its top"
+        )
     reader = _Reader(Document(whole, work), spec)
     found: list[Found | Refused] = []
     for one in reader.wanted():

@@ -208,8 +208,19 @@ def test_load_does_not_quote_broken_yaml(value: str) -> None:
 def test_load_refuses_text_that_is_not_utf8() -> None:
     """Bytes that are not UTF-8 are refused with the file's name."""
     Path("config.yaml").write_bytes(b"server: {host: \xff}")
-    with pytest.raises(ConfigurationError, match=r"config\.yaml"):
+    with pytest.raises(ConfigurationError, match=r"config\.yaml: byte 16 is not UTF-8$"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"), [(b"\xffhidden", "byte 1 is not UTF-8"), (None, "No such file or directory")]
+)
+def test_load_says_why_a_secrets_file_cannot_be_read(house: Path, secret: bytes | None, said: str) -> None:
+    """Once with its name, in words, and with nothing of its content."""
+    path = house / "secret"
+    if secret is not None:
+        path.write_bytes(secret)
+    assert refusal(f"admin: {{key: 'file:{path}'}}").endswith(f"cannot read {path}: {said}")
 
 
 def test_load_refuses_a_list_at_the_top() -> None:
