@@ -274,7 +274,7 @@ async def test_durability_c15_a_backup_that_unpacks_without_end_is_refused(tmp_p
         out.writestr("registry.db", b"" if what == "manifest" else large)
         out.writestr(zipfile.ZipInfo("manifest.json"), written + large * (what == "manifest"), zipfile.ZIP_DEFLATED)
     registry = await Registry.open(f"sqlite:///{tmp_path}/a.db")
-    reason = "more than is free" if what.startswith("size") else "no backup"
+    reason = "more than is free" if what.startswith("size") else "not a backup"
     with traced() as used, pytest.raises(RegistryUnusable, match=reason):
         await backup.restore(registry, tmp_path / "b.zip")
     assert used.most < 8 * 2**20
