@@ -20,6 +20,7 @@ REASONS = {
     "app/telemetry/metrics.py": "a place in a list",
     "app/telemetry/traces.py": "a time; and two, 16 and 32 hexadecimal digits, matched before",
     "app/callers/ring.py": "a word of the code: no end",
+    "app/callers/follow.py": "a time of the clock",
     "app/imports/addresses.py": "an address that the standard library has read",
     "app/imports/bounds.py": "a number of thousands of digits is a ValueError, which is told as a fault of the source",
     "app/importer.py": "a number of thousands of digits is a ValueError, which is told as a fault of the file",
