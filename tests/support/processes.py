@@ -21,6 +21,8 @@ from typing import Protocol
 PREFIX = "TOOLFUNNEL_"
 COMMAND = str(Path(sys.executable).with_name("toolfunnel"))
 _ROOT = Path(__file__).parents[2]
+# Settings, the test that runs, and what torch and its libraries set in any process that imports them.
+_INDIFFERENT = (PREFIX, "PYTEST_", "KMP_", "TORCHINDUCTOR_")
 _CAN_FORK = sys.platform == "linux"
 
 
@@ -70,8 +72,8 @@ def start(
 
 
 def _surroundings(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without the gateway's settings and the name of the test that runs."""
-    return {name: value for name, value in env.items() if not name.upper().startswith((PREFIX, "PYTEST_"))}
+    """Return what of an environment decides how Python starts."""
+    return {name: value for name, value in env.items() if not name.upper().startswith(_INDIFFERENT)}
 
 
 _OURS = _surroundings(os.environ)
