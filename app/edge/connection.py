@@ -148,11 +148,17 @@ class Connection(HttpToolsProtocol):
 
     def _prepare(self, cycle: RequestResponseCycle, version: str) -> None:
         """Fit out a request before its task begins to run."""
-        presence.tell(cast("dict[str, Any]", cycle.scope), lambda: cycle.disconnected or self.transport.is_closing())
+        presence.tell(cast("dict[str, Any]", cycle.scope), lambda: self._is_deserted(cycle))
         if version == "1.0":
             answer = CloseDelimited(cycle, self.transport)
             cycle.send = answer.send  # type: ignore[method-assign, assignment]
             cycle.transport = cast("asyncio.Transport", answer)
+
+    def _is_deserted(self, cycle: RequestResponseCycle) -> bool:
+        """Return whether nothing can be sent to a request's client any more."""
+        # Its cycle is told of a lost connection only later, and would take the end of the request for a fault.
+        cycle.disconnected = cycle.disconnected or self.transport.is_closing()
+        return cycle.disconnected
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio allows it
         """Return whether to keep the connection: the client may have finished sending, and wait for its answer."""

@@ -86,6 +86,7 @@ def test_b08_depth_breaks_nothing(bare_gateway: GatewayProcess, upstream: Upstre
     assert upstream.last.body.partition(b',"tools":')[0] == DEEP[case].partition(b',"tools":')[0]
 
 
+@pytest.mark.expects_fault("routing took too long", certain=False)  # 100,000 tools, on a slow machine
 @pytest.mark.parametrize("case", ODD)
 def test_b10_b11_b12_b14_odd_bodies_break_nothing(bare_gateway: GatewayProcess, upstream: Upstream, case: str) -> None:
     """Odd numbers, text, keys and lists reach the provider; outside the tool list nothing has changed."""

@@ -112,6 +112,8 @@ def test_b01_b02_whoever_leaves_ends_the_call(
             client.send(request)
         upstream.wait_for(20)
         for client in clients:
+            if "in mid" in moment:
+                client.receive_until(b"\r\n\r\n")
             getattr(client, way)()
         for seen in upstream.requests:
             seen.wait_closed(10.0)
