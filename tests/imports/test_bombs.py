@@ -142,7 +142,7 @@ BOMBS: dict[str, tuple[Callable[[], str], str]] = {
     ),
     "itself": (lambda: HEAD + "paths: &a {b: *a}", "an alias that holds itself"),
     "deep json": (lambda: "[" * 100_000 + "]" * 100_000, "nested"),
-    "deep yaml": (lambda: HEAD + "a: " + "[" * 50_000, "nested"),
+    "deep yaml": (lambda: HEAD + "a: " + "[" * 50_000, "nest"),
     "large yaml": (lambda: HEAD + "a:\n" + "- x\n" * 2_000_000, "YAML of more than 200,000 values"),
     "the largest yaml": (lambda: HEAD + "a:\n" + "- x\n" * 199_000, "0 tools"),
     "large json": (lambda: "[" + "[]," * 2_000_000 + "[]]", "more than 1,000,000 values"),
