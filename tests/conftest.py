@@ -110,10 +110,16 @@ def postgres() -> Iterator[Postgres]:
     server.close()
 
 
+@pytest.fixture(autouse=True)
+def _new_provider(request: pytest.FixtureRequest) -> None:
+    """Let no test find what the one before it has told the provider to answer."""
+    if "running_upstream" in request.fixturenames:
+        request.getfixturevalue("running_upstream").reset()
+
+
 @pytest.fixture
 def upstream(running_upstream: Upstream) -> Upstream:
     """The provider as if it were new: no requests seen, default answers."""
-    running_upstream.reset()
     return running_upstream
 
 
@@ -141,7 +147,7 @@ def start_gateway(running_upstream: Upstream, tmp_path: Path) -> Iterator[StartG
     numbers = count()
 
     def start(**settings: str) -> GatewayProcess:
-        values = {"UPSTREAM__BASE_URL": running_upstream.base_url, **settings}
+        values = {"UPSTREAM__BASE_URL": running_upstream.base_url, **UNHURRIED, **settings}
         running.append(GatewayProcess.start(tmp_path / f"gateway-{next(numbers)}", values))
         return running[-1]
 

@@ -11,6 +11,9 @@ from tests.load import mix
 from tests.load.soak import served, soak
 from tests.support.gateway import GatewayProcess
 
+# Under load some requests go out as they came: that is what the budget is for.
+pytestmark = pytest.mark.expects_fault("routing took too long", certain=False)
+
 Served = tuple[GatewayProcess, Chaos]
 
 
