@@ -109,17 +109,25 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a user said, and the tools the model called before the user spoke again. No text: ''."""
+    """What a user asked for, and the tools the model called before the user spoke again. No text: ''.
+
+    `text` is the request alone: it is searched with, keys what is remembered, and is judged by the floor. `context` is
+    what stood around it (documents, files, quoted mail), `before` what the assistant said last, where the request
+    leans on it.
+    """
 
     text: str
     calls: tuple[str, ...] = ()
+    context: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The visible history, oldest turn first."""
+    """The visible history, oldest turn first; `instructions` is the text of system messages, as far as it is kept."""
 
     turns: tuple[Turn, ...] = ()
+    instructions: str = ""
 
     @property
     def has_text(self) -> bool:

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from app.wire import members, tool_object
+from app.wire import members, tool_object, turns
 from router.deadline import Check, checked, never
-from router.types import Conversation, Kind, Tool, Turn
+from router.types import Conversation, Kind, Tool
 
 # Keys that the gateway acts on: were one there twice, the checked document would not be the forwarded one.
 _READ_KEYS = frozenset({"messages", "tools", "tool_choice", "functions", "function_call"})
@@ -78,6 +78,7 @@ class _Message(msgspec.Struct):
 _MESSAGES = msgspec.json.Decoder(list[_Message])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _LISTS = frozenset({"tools", "functions"})
+_SPEAKERS = frozenset({"user", "system"})
 _EMPTY = re.compile(rb"\[[ \t\n\r]*\]")
 _KEY = re.compile(rb'"tools"[ \t\n\r]*:[ \t\n\r]*(?=\[)')
 _STAND_IN = b"[0]"
@@ -270,37 +271,24 @@ def _conversation(found: dict[str, members.Member], check: Check) -> Conversatio
         messages = _MESSAGES.decode(members.paired(member.raw))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(f"messages: {error}") from error
-    turns: list[Turn] = []
-    said: list[str] = []  # of user messages in a row: they are one turn
-    called: dict[str, None] = {}  # since the user spoke
-    answered = False  # somebody else has spoken since
-    for message in checked(messages, check):
-        if message.role == "user":
-            if answered:
-                if said or called:
-                    turns += _turn(said, called)
-                said, called, answered = [], {}, False
-            said.append(_text(message.content))
-        else:
-            answered = True
-            called.update(dict.fromkeys(_called(message)))
-    return Conversation((*turns, *_turn(said, called)))
+    return turns.conversation((_message(message) for message in messages), check)
 
 
-def _turn(said: list[str], called: dict[str, None]) -> list[Turn]:
-    """Return the turn of user messages and the calls after them; none of nothing."""
-    return [Turn("\n".join(text for text in said if text), tuple(called))] if said or called else []
+def _message(message: _Message) -> turns.Message:
+    role = "system" if message.role == "developer" else message.role
+    texts = tuple(_texts(message.content)) if role in _SPEAKERS else ()
+    return turns.Message(role, texts, tuple(_called(message)))
 
 
-def _text(content: msgspec.Raw) -> str:
-    """Give the text of a string or of the text parts of a list; other parts say nothing to search with."""
+def _texts(content: msgspec.Raw) -> list[str]:
+    """Give a string, or the text parts of a list; other parts say nothing to search with."""
     value = _decoded(content)
     if isinstance(value, str):
-        return value.strip()
+        return [value]
     if not isinstance(value, list):
-        return ""
+        return []
     parts = [part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"]
-    return "\n".join(part.strip() for part in parts if isinstance(part, str) and part.strip())
+    return [part for part in parts if isinstance(part, str)]
 
 
 def _called(message: _Message) -> list[str]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.wire import chat, tool_object
 from app.wire.chat import AmbiguousBody, Unreadable
-from router.types import Kind, Tool, Turn
+from router.types import Conversation, Kind, Tool, Turn
 from tests.support import tools
 from tests.unit.wire.test_members import TEXTS, VALUES, gap, string, written
 
@@ -278,7 +278,8 @@ def test_conversation_joins_messages_of_one_turn() -> None:
         {"role": "assistant", "content": "c"},
         tools.user("d"),
     ]
-    assert parsed(messages).conversation.turns == (Turn("a\nb"), Turn("d"))
+    conversation = parsed([*messages, {"role": "developer", "content": [{"type": "text", "text": "t"}]}]).conversation
+    assert conversation == Conversation((Turn("a\nb"), Turn("d")), "s\nt")
 
 
 def test_conversation_notes_the_calls_of_a_turn() -> None:
