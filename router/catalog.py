@@ -20,6 +20,7 @@ from router.lookup import Lookup
 from router.postings import Postings
 from router.rights import Rights
 from router.script import Scripts, written
+from router.spellings import Spellings
 from router.types import Mask, Positions, Scores, Tool, VectorIndex, Vectors
 
 _SAMPLE = 2_048  # tools that stand for all where the whole would take too long
@@ -45,12 +46,16 @@ class Space:
 
 @dataclass(frozen=True)
 class Catalog:
-    """Tools in their order, with their arrays: all words, the words of their names, the vectors of each encoder."""
+    """Tools in their order, with their arrays: all words, the words of their names, the vectors of each encoder.
+
+    `spellings` are what the tools are called by, however it is written.
+    """
 
     version: str
     tools: tuple[Tool, ...]
     postings: Postings
     names: Postings
+    spellings: Spellings
     spaces: tuple[Space, ...] = ()
     tokens: NDArray[np.int64] = field(repr=False, default_factory=lambda: np.zeros(0, np.int64))
 
@@ -79,6 +84,7 @@ class Catalog:
             tools=tuple(tools),
             postings=postings,
             names=Postings.build(map(text.named, checked(tools, check)), text.terms_of),
+            spellings=Spellings.build(checked(tools, check)),
             spaces=tuple(spaces),
             tokens=np.asarray([text.estimate_tokens(tool.definition) for tool in tools], dtype=np.int64),
         )

@@ -39,6 +39,7 @@ def changed(catalog: Catalog, change: Change, version: str, spaces: Sequence[Spa
         tools=tuple(tools_after(catalog, change)),
         postings=_postings(catalog.postings, before, change, text.document),
         names=_postings(catalog.names, before, change, text.named),
+        spellings=catalog.spellings.changed(now_at, fresh),
         spaces=tuple(spaces),
         tokens=tokens,
     )

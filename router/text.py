@@ -39,15 +39,15 @@ _PIECE = 256
 _MOST_JOINED = 64
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_CJK = (
+CJK = (
     r"\u3041-\u309f"  # Hiragana
     r"\u30a0-\u30ff"  # Katakana
     r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Han
     r"\uac00-\ud7af"  # Hangul
 )
-_TOKEN = re.compile(rf"[{_CJK}]+|[^\W_{_CJK}]+")
+_TOKEN = re.compile(rf"[{CJK}]+|[^\W_{CJK}]+")
 _BETWEEN_ASCII_TOKENS = {code: " " for code in range(128) if not chr(code).isalnum()}
-_IS_CJK = re.compile(rf"[{_CJK}]")
+_IS_CJK = re.compile(rf"[{CJK}]")
 _LONGEST_WORD = 64  # what is longer is no word
 # What is remembered by word has a bound in bytes: so many entries of words this short, 350 bytes each, 6 MiB; and as
 # many keywords of up to 900 bytes as 7 MiB hold.

@@ -80,8 +80,16 @@ def _content(made: Catalog) -> dict[str, Any]:
         "words": _words(made.postings),
         "name words": _words(made.names),
         "name weights": made.name_weights.tolist(),
+        "spellings": _spellings(made),
         "lengths": (made.postings.lengths.tolist(), made.postings.total),
     }
+
+
+def _spellings(made: Catalog) -> list[list[tuple[int, int]]]:
+    """Give hashes and rows; those of one hash in any order."""
+    of = made.spellings
+    pairs = ((of.keys, of.rows), (of.near, of.near_rows))
+    return [sorted(zip(keys.tolist(), rows.tolist(), strict=True)) for keys, rows in pairs]
 
 
 def _words(postings: Postings) -> dict[str, list[tuple[int, float]]]:
