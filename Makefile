@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
 EXTRAS := $(VENV)/.ready-extras
+APPS   := .venv-clients
+NODE   := tests/clients/node
 TORCH  := torch==2.13.0
 
 .DEFAULT_GOAL := help
@@ -64,6 +66,23 @@ PYTEST := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(
 .PHONY: test
 test: extras ## run the test suite, a file at a time in each of JOBS processes (LARGE=1: large data sets, more examples)
 	$(if $(LARGE),LARGE=1) $(PYTEST) --durations=15 $(if $(LARGE),--hypothesis-profile thorough)
+
+# Apart from .venv: some of these packages hold the openai package at an older release than the gateway's own.
+$(APPS)/.ready: requirements/clients.txt $(STAMP)
+	@echo "Making $(APPS): the frameworks that applications are written with, 700 MB unpacked …"
+	@$(PYTHON) -m venv --clear $(APPS)
+	@$(APPS)/bin/python scripts/pip_install.py --no-deps --require-hashes --only-binary :all: -r requirements/clients.txt
+	@$(APPS)/bin/python -m pip check --quiet --disable-pip-version-check
+	@touch $@
+
+$(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { echo "Node 20 or later is needed, with npm: https://nodejs.org"; exit 1; }
+	@cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: test-clients
+test-clients: $(STAMP) $(APPS)/.ready $(NODE)/node_modules/.ready ## run sixteen clients against the gateway, in an environment of their own (3 minutes)
+	ALL_CLIENTS=1 OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/clients
 
 SLOW := tests/unit/router/embed tests/unit/app/encoders/test_make.py tests/unit/bench/test_gateway.py tests/house/test_readme.py
 
@@ -193,9 +212,11 @@ lock: $(STAMP) ## pin every dependency anew, with hashes, at its newest release 
 	$(LOCK) pyproject.toml --extra postgresql --extra mcp --constraint requirements/dev.txt -o requirements/base.txt
 	$(LOCK) pyproject.toml --extra export --group encoders \
 		--constraint requirements/dev.txt --excludes requirements/no-gpu.txt --no-emit-package torch -o requirements/encoders.txt
+	$(LOCK) --group pyproject.toml:clients -o requirements/clients.txt
+	cd $(NODE) && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --before "$$(date -d '7 days ago' +%F)"
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(LOCK) --no-annotate --constraint requirements/dev.txt - -o requirements/build.txt
 
 .PHONY: clean
-clean: ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+clean: ## remove the environments and caches
+	rm -rf $(VENV) $(APPS) $(NODE)/node_modules .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
