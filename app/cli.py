@@ -17,6 +17,7 @@ from app import __version__, importer, serving, settings, terminal
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicates
 from app.callers.commands import keys
+from app.decision_text import show_decision
 from app.demo import DemoFailed
 from app.encoders import close_all, make_encoders
 from app.encoders.commands import encoder
@@ -24,6 +25,7 @@ from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
 from app.explaining import asked_as, explain
+from app.explaining import question as asked
 from app.imports import commands as imports
 from app.registry.commands import backup, migrate, restore
 from app.registry.console import Config, Json, load, read, with_registry
@@ -241,13 +243,13 @@ def route(
         raise typer.BadParameter("it is empty; ask something", param_hint="'QUESTION'")
 
     async def work(registry: Registry) -> dict[str, Any]:
-        return await explain(loaded, registry, question, await asked_as(registry, k, key))
+        return await explain(loaded, registry, asked(question), await asked_as(registry, k, key))
 
     explained = with_registry(loaded, work)
     if as_json:
         print_json(explained)
     elif explained["tools"]:
-        terminal.show_decision(question, explained)
+        show_decision(question, explained)
     else:
         out.print(_empty(loaded), markup=False, highlight=False)
 

@@ -7,11 +7,13 @@ import json
 from typing import Any
 
 from app.admin.service import decision
+from app.admin.withheld import keeping
 from app.encoders import close_all
 from app.encoders.readers import load as load_readers
 from app.errors import NotFound
 from app.registry.keys import KeyStore, named
 from app.registry.snapshot import Snapshots
+from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.routing import Options, Routing
 from app.settings import Settings
@@ -34,15 +36,24 @@ async def asked_as(registry: Registry, k: int | None, key_id: str | None) -> Opt
     return Options(k=k, grants=key.grants)
 
 
-async def explain(loaded: Settings, registry: Registry, question: str, options: Options) -> dict[str, Any]:
-    """Explain what a question would be sent with."""
+def question(text: str) -> bytes:
+    """Return the request that asks just this."""
+    return json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+
+
+async def explain(loaded: Settings, registry: Registry, body: bytes, options: Options) -> dict[str, Any]:
+    """Explain what a chat request would be sent with.
+
+    Raises:
+        BadRequest: The body is not a chat request.
+    """
     readers = await asyncio.to_thread(load_readers, loaded)
     routing = Routing(Router(*(reader.embedder() for reader in readers)), loaded)
     snapshots = Snapshots(registry, [reader.encoder for reader in readers], Telemetry(), loaded.registry.poll_s)
     try:
         await snapshots.refresh()
-        body = json.dumps({"messages": [{"role": "user", "content": question}]}).encode()
-        return decision(await routing.explain(body, snapshots.catalog, options))
+        kept = await keeping(Sources(registry), loaded.safety.allow)
+        return decision(await routing.explain(body, snapshots.catalog, options), kept)
     finally:
         routing.close()
         close_all(reader.encoder for reader in readers)

@@ -11,28 +11,23 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import msgspec
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from router.types import KEYWORDS, LEXICAL, NAMES, Reason, Tool
+from router.types import Tool
 
-out = Console(width=None if sys.stdout.isatty() else 140)
+out = Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 140)
 err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
-_WIDE = 110  # columns from which there is room for descriptions
 _JUST_NOW = timedelta(minutes=2)  # a busy key's last use is written once a minute
 _GUARDED_SHOWN = 10
-_NEAR = 5  # tools that were nearly chosen
-_WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
-_PASSED_OVER = (Reason.OVER_BUDGET, Reason.SOURCE_SHARE, Reason.IRRELEVANT)
 
 
 def prepare() -> None:
@@ -149,35 +144,6 @@ def warn_of_duplicates(found: Mapping[str, Any] | None) -> None:
             err.print(f"and {more:,} more: 'toolfunnel tools duplicates' lists them", highlight=False)
 
 
-def show_decision(question: str, explained: dict[str, Any]) -> None:
-    """Print a decision: its figures, what was chosen by rank, and what was nearly."""
-    rows = explained["tools"]
-    chosen = sorted((row for row in rows if row["chosen"]), key=lambda row: row["fused"]["rank"] if row["fused"] else 0)
-    near = [row for row in rows if row["why"] in _PASSED_OVER][:_NEAR]
-    tokens = explained["tokens"]
-    out.print(f"\n[bold]{escape(printable(question))}[/bold]", highlight=False)
-    out.print(
-        f"{len(chosen)} of {explained['available']} tools, {tokens['after']:,} instead of {tokens['before']:,} tokens "
-        f"(estimated), {explained['timings_ms']['route']:.1f} ms, by {explained['mode']} search\n",
-        highlight=False,
-    )
-    if (relevance := explained["relevance"]) and not relevance["relevant"]:
-        out.print(
-            f"This needs no tool of the catalogue: it is {-relevance['margin']:.1f} deviations below what does.\n",
-            highlight=False,
-        )
-    channels = _channels(rows)
-    table = _decision_table([*chosen, *near], list(channels.values()))
-    for row in chosen:
-        table.add_row(*_cells(row, channels)[: len(table.columns)])
-    for row in near:
-        table.add_row(*_cells(row, channels)[: len(table.columns)], style="dim")
-    out.print(table)
-    if refused := sum(row["why"] in ("not permitted", "disabled") for row in rows):
-        note = f"\n{counted(refused)} may not be offered: disabled, of a tenant, or of a risk outside safety.allow"
-        out.print(note, style="dim", highlight=False)
-
-
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Give what is told done and total; a bar appears with the first report."""
@@ -212,25 +178,6 @@ def _pairs(number: int) -> str:
     return f"{number:,} pair{'' if number == 1 else 's'} of near-duplicates"
 
 
-def _channels(rows: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Give the channels that are shown with their headings. Two encoders go by their names."""
-    encoders = [name for name in dict.fromkeys(name for row in rows for name in row["channels"]) if name not in _WORDS]
-    meaning = {name: f"by {name}" for name in encoders} if len(encoders) > 1 else {"".join(encoders): "by meaning"}
-    return meaning | {LEXICAL: "by word", NAMES: "by name"}
-
-
-def _decision_table(rows: Sequence[dict[str, Any]], channels: Sequence[str]) -> Table:
-    table = _table()
-    table.add_column("", justify="right", min_width=2)
-    for heading, key in (("tool", "name"), ("why", "why")):
-        table.add_column(heading, no_wrap=True, min_width=max((len(row[key]) for row in rows), default=0))
-    for heading in ("fused", *channels):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=5)
-    if out.width >= _WIDE:
-        table.add_column("description")
-    return table
-
-
 def _table() -> Table:
     return Table(box=None, pad_edge=False)
 
@@ -238,14 +185,3 @@ def _table() -> Table:
 def _line(text: str) -> Text:
     """Give a cell that takes the room that is left and is cut there."""
     return Text(printable(" ".join(text.split())), no_wrap=True, overflow="ellipsis")
-
-
-def _cells(row: dict[str, Any], channels: Iterable[str]) -> list[str | Text]:
-    def channel(name: str) -> str:
-        value = row["channels"].get(name)
-        return "-" if value is None else f"{value['score']:.2f} #{value['rank']}"
-
-    fused = row["fused"]
-    rank = "" if fused is None else str(fused["rank"])
-    score = "-" if fused is None else f"{fused['score']:.3f}"
-    return [rank, row["name"], row["why"], score, *map(channel, channels), _line(row["description"])]

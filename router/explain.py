@@ -9,22 +9,39 @@ import numpy as np
 from router import cut
 from router.catalog import Pool
 from router.ordering import top
-from router.permit import refusal
-from router.types import Budget, Candidate, Channel, Grants, Kind, Place, Rankings, Reason, Selection
+from router.permit import barriers
+from router.types import (
+    Barrier,
+    Budget,
+    Candidate,
+    Channel,
+    Grants,
+    Kind,
+    Place,
+    Rankings,
+    Reason,
+    Selection,
+    Tool,
+)
 
 
 def candidates(
     pool: Pool, selection: Selection, grants: Grants, kinds: frozenset[Kind], budget: Budget | None = None
 ) -> list[Candidate]:
-    """Give one entry a tool of the pool: the chosen in sent order, the others by rank, then the refused."""
+    """Give one entry a tool of the pool: the chosen in sent order, the others by rank, then the refused.
+
+    The refused come by the rank that they would have, where an explanation was asked for.
+    """
     chosen = dict(zip(selection.positions, selection.reasons, strict=True))
     passed = Reason.OVER_BUDGET if _is_relevant(selection) else Reason.IRRELEVANT
     fused, channels = _fused(selection.rankings), _channels(selection.rankings)
     shared = _beyond_share(pool, selection, budget or Budget())
+    would_be = _fused(selection.unrestricted.rankings if selection.unrestricted else None)
     rows = []
     for position in range(len(pool)):
         tool = pool.tool(position)
-        reason = chosen.get(position) or _why_not(pool, position, grants, kinds)
+        kept_by = () if position in chosen else _barriers(pool, position, grants, kinds)
+        reason = chosen.get(position) or _why_not(pool, position, kept_by)
         reason = reason or (Reason.SOURCE_SHARE if position in shared else passed)
         rows.append(
             Candidate(
@@ -34,13 +51,18 @@ def candidates(
                 reason=reason,
                 fused=fused.get(position),
                 channels={name: places[position] for name, places in channels.items() if position in places},
+                barriers=kept_by,
+                would_be=would_be.get(position) if kept_by else None,
             )
         )
     sent = {position: place for place, position in enumerate(selection.positions)}
     beyond = len(pool) + 1
-    return sorted(
-        rows, key=lambda row: (sent.get(row.position, beyond), row.fused.rank if row.fused else beyond, row.position)
-    )
+
+    def place(row: Candidate) -> tuple[int, ...]:
+        ranks = (found.rank if found else beyond for found in (row.fused, row.would_be))
+        return (sent.get(row.position, beyond), *ranks, row.position)
+
+    return sorted(rows, key=place)
 
 
 def _is_relevant(selection: Selection) -> bool:
@@ -87,13 +109,20 @@ def _beyond_share(pool: Pool, selection: Selection, budget: Budget) -> set[int]:
     return {position for position in ranked if position not in chosen and pool.tool(position).source in full}
 
 
-def _why_not(pool: Pool, position: int, grants: Grants, kinds: frozenset[Kind]) -> Reason | None:
-    """Say why a tool may not be sent; None for one that may, but was passed over."""
+def _barriers(pool: Pool, position: int, grants: Grants, kinds: frozenset[Kind]) -> tuple[Barrier, ...]:
+    """Return what keeps a tool from being offered; nothing keeps a client's own, or hides what it has itself."""
     tool = pool.tool(position)
-    if pool.is_own(position):
-        return None
-    if tool.name in pool.own.by_name:
+    return () if pool.is_own(position) or _is_shadowed(pool, tool) else barriers(tool, grants, kinds)
+
+
+def _why_not(pool: Pool, position: int, kept_by: tuple[Barrier, ...]) -> Reason | None:
+    """Say why a tool may not be sent; None for one that may, but was passed over."""
+    if not pool.is_own(position) and _is_shadowed(pool, pool.tool(position)):
         return Reason.SHADOWED
-    if tool.kind not in kinds:
-        return Reason.NOT_PERMITTED
-    return refusal(tool, grants)
+    if not kept_by:
+        return None
+    return Reason.DISABLED if kept_by[0] is Barrier.DISABLED else Reason.NOT_PERMITTED
+
+
+def _is_shadowed(pool: Pool, tool: Tool) -> bool:
+    return tool.name in pool.own.by_name

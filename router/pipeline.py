@@ -99,10 +99,12 @@ class Router:
         started = time.perf_counter()
         run = _Run(self, registered, own, request, deadline, until(end))
         held = run.in_force()
-        if explain and run.search.asked(run.last).texts:
-            run.search.rankings(run.last)
-            run.search.margin(run.last)
-        return run.selection(held, (time.perf_counter() - started) * 1e3)
+        if not (explain and run.search.asked(run.last).texts):
+            return run.selection(held, (time.perf_counter() - started) * 1e3)
+        run.search.rankings(run.last)
+        run.search.margin(run.last)
+        selection = run.selection(held, (time.perf_counter() - started) * 1e3)
+        return replace(selection, unrestricted=run.search.unrestricted(run.last))
 
     def known(self, registered: Catalog, own: Catalog, request: RouteRequest) -> Selection | None:
         """Select the tools of a request that needs no search, or whose set is remembered; None for any other.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -22,11 +23,23 @@ from router.memory import Lru
 from router.ordering import top
 from router.retrieve import dense, lexical, relevance
 from router.script import Scripts, kinship, scripts
-from router.types import Grants, Kind, Positions, Rankings, RouteRequest, RoutingQuery, Scores, Vectors
+from router.types import (
+    Grants,
+    Kind,
+    Positions,
+    Rankings,
+    Risk,
+    RouteRequest,
+    RoutingQuery,
+    Scores,
+    Unrestricted,
+    Vectors,
+)
 
 _FULL = 5_000  # as many as are ranked in full; beyond, each channel gives its best
 _DEPTH = 500
 _MEASURED_AT_ONCE = 4  # each may take a thread
+EVERYTHING = Grants(risks=frozenset(Risk))  # nobody's: no caller is granted what is dangerous
 _READS = 0.5  # an encoder that reads less well does not judge what is relevant
 
 
@@ -181,6 +194,25 @@ class Search:
                 self._undecided.add(turn)
                 self._margins[turn] = None
         return self._margins[turn]
+
+    def unrestricted(self, turn: int) -> Unrestricted | None:
+        """Rank and judge as if every tool of the catalogue might be offered; None where every one may be.
+
+        For explanations alone. What is sent comes from `rankings`, which never sees what is not permitted.
+        """
+        own, registered = self.pool.own, self.pool.registered
+        permitted = self._permitted.copy()
+        permitted[len(own) :] = True
+        permitted[[len(own) + row for name in own.by_name for row in registered.by_name.get(name, ())]] = False
+        if np.array_equal(permitted, self._permitted):
+            return None
+        self.rankings(turn)  # the query is what it is for the permitted ones
+        frame = replace(self._frame, registered=np.ones(len(registered), np.bool_), permitted=permitted)
+        request = replace(self._request, grants=EVERYTHING)
+        other = Search(self._memory, self._embedders, self.pool, frame, request, self._deadline, self._check)
+        other._vectors = self._vectors
+        other._margins = {number: margin for number, margin in self._margins.items() if number != turn}
+        return Unrestricted(other.rankings(turn), other.margin(turn))
 
     def _rank(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> Rankings:
         self._check()

@@ -64,6 +64,19 @@ class Reason(StrEnum):
     SHADOWED = "client's definition wins"
 
 
+class Barrier(StrEnum):
+    """What keeps a tool of the catalogue from being offered to a caller."""
+
+    DISABLED = "disabled"
+    DANGEROUS = "dangerous"
+    RISK = "risk"
+    TENANT = "tenant"
+    TAGS = "tags"
+    WANTED = "wanted"
+    SOURCE = "source"
+    KIND = "kind"
+
+
 class Mode(StrEnum):
     """How a selection came about."""
 
@@ -231,7 +244,8 @@ class Rankings:
 class Candidate:
     """One tool's part in a decision: its place in the fused ranking and in each channel's, by channel name.
 
-    Ranks count from 1; None, or not there, where it was not ranked. `adds` is the score times the weight.
+    Ranks count from 1; None, or not there, where it was not ranked. `adds` is the score times the weight. `barriers` is
+    all that keeps it from being offered, `would_be` its place if nothing of the catalogue were kept back.
     """
 
     tool: Tool
@@ -240,6 +254,8 @@ class Candidate:
     reason: Reason
     fused: Place | None
     channels: dict[str, Place]
+    barriers: tuple[Barrier, ...] = ()
+    would_be: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +268,21 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Unrestricted:
+    """What the last question would come to if every tool of the catalogue might be offered. For explanations alone."""
+
+    rankings: Rankings
+    relevance: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """The tools to send, in order, and why.
 
     `changed` is False when the client's own list is to go out as it came. `available` counts what could have
     been sent: the client's own tools and every permitted tool of the catalogue. Tokens are estimates. `relevance`
     says by how much the last question is above the floor, below 0 it needs no tool; None: it was not judged.
+    `unrestricted` is only there where an explanation was asked for and something is kept back.
     """
 
     tools: tuple[Tool, ...]
@@ -271,6 +296,7 @@ class Selection:
     query: RoutingQuery = RoutingQuery((), ())
     relevance: float | None = None
     rankings: Rankings | None = None
+    unrestricted: Unrestricted | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 

@@ -165,6 +165,30 @@ class RankedScore(BaseModel):
     adds: float = Field(description="What it adds to the fused score: the score times the channel's weight.")
 
 
+class WithheldRow(BaseModel):
+    """Why a tool of the catalogue is kept back."""
+
+    reasons: list[str] = Field(description="All that keeps it back, in words.")
+    do: list[str] = Field(description="What to do to have it offered.")
+    would_be_sent: bool = Field(description="Whether it would be sent if nothing of the catalogue were kept back.")
+
+
+class WithheldGroup(BaseModel):
+    """Tools that are kept back for the same."""
+
+    tools: int
+    reason: str
+    do: str = Field(description="What to do to have them offered; empty: nothing would.")
+
+
+class WithheldSchema(BaseModel):
+    """What is kept back, all together."""
+
+    tools: int
+    would_be_sent: int
+    by: list[WithheldGroup]
+
+
 class DecisionRow(BaseModel):
     """One tool's part in a decision."""
 
@@ -173,6 +197,9 @@ class DecisionRow(BaseModel):
     chosen: bool
     why: str = Field(description=f"One of: {', '.join(Reason)}; or that the list is left as it came.")
     fused: RankedScore | None = Field(description="All channels together; decides.")
+    would_be: RankedScore | None = Field(
+        description="Of a tool that is kept back: its place if nothing of the catalogue were."
+    )
     dense: RankedScore | None = Field(description="By meaning, of the first encoder.")
     lexical: RankedScore | None = Field(description="By words.")
     channels: dict[str, RankedScore] = Field(
@@ -180,6 +207,7 @@ class DecisionRow(BaseModel):
         "name that the question says), keywords (1 where a keyword or tag is named)."
     )
     description: str
+    withheld: WithheldRow | None = Field(description="Why it is kept back; null: it is not.")
 
 
 class RelevanceSchema(BaseModel):
@@ -199,7 +227,11 @@ class Decision(BaseModel):
     available: int = Field(description="Tools that could have been sent.")
     tokens: TokenEstimate
     timings_ms: dict[str, float]
-    tools: list[DecisionRow] = Field(description="The sent in their order, the others by rank.")
+    withheld: WithheldSchema = Field(description="What of the catalogue may not be offered with this request.")
+    tools: list[DecisionRow] = Field(
+        description="The sent in their order, the others by rank, then those that are kept back by the rank they would "
+        "have."
+    )
 
 
 class CatalogFigures(BaseModel):

@@ -16,6 +16,7 @@ import msgspec
 
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicate, Duplicates
+from app.admin.withheld import Keeping, keeping, of_decision
 from app.errors import BadRequest, Conflict, NotFound, RegistryError
 from app.registry import held
 from app.registry.snapshot import Snapshots
@@ -168,7 +169,8 @@ class AdminService:
             BadRequest: The body is not a chat request.
         """
         explained = await self._routing.explain(body, self._snapshots.catalog, options)
-        return await self.aside(partial(decision, explained, off=options.off, limit=limit))
+        kept = await keeping(self._sources, self.settings.safety.allow)
+        return await self.aside(partial(decision, explained, kept, off=options.off, limit=limit))
 
     def stats(self) -> dict[str, Any]:
         """Give this process's figures since its start."""
@@ -215,7 +217,7 @@ class AdminService:
             raise type(error)(f"The change is stored but not in use yet. {error}") from error
 
 
-def decision(explained: Explained, *, off: bool = False, limit: int | None = None) -> dict[str, Any]:
+def decision(explained: Explained, keeping: Keeping, *, off: bool = False, limit: int | None = None) -> dict[str, Any]:
     """Lay a decision open: the query, the figures, and every tool with scores, ranks and reason.
 
     `off`: the caller asked for no routing; the rest is what would have been. `limit`: list at most so many tools.
@@ -227,6 +229,7 @@ def decision(explained: Explained, *, off: bool = False, limit: int | None = Non
     selection = _untouched(pool, explained.selection) if left else explained.selection
     rows = explain.candidates(pool, selection, request.grants, request.kinds, request.budget)
     changed = selection.changed and not left
+    withheld, together = of_decision(rows, selection, request, keeping)
     return {
         "query": [
             {"text": text, "weight": weight}
@@ -238,7 +241,11 @@ def decision(explained: Explained, *, off: bool = False, limit: int | None = Non
         "available": selection.available,
         "tokens": {"before": selection.tokens_before, "after": selection.tokens_after},
         "timings_ms": {name: round(value, 3) for name, value in selection.timings_ms.items()},
-        "tools": [_row(row, own=pool.is_own(row.position), left=left) for row in rows[:limit]],
+        "withheld": together,
+        "tools": [
+            _row(row, own=pool.is_own(row.position), left=left) | {"withheld": withheld.get(row.position)}
+            for row in rows[:limit]
+        ],
     }
 
 
@@ -265,6 +272,7 @@ def _row(row: Candidate, *, own: bool, left: bool) -> dict[str, Any]:
         "chosen": row.chosen,
         "why": why,
         "fused": _score(row.fused),
+        "would_be": _score(row.would_be),
         "dense": _score(next((place for name, place in row.channels.items() if name not in _WORDS), None)),
         "lexical": _score(row.channels.get(LEXICAL)),
         "channels": {name: _score(place) for name, place in row.channels.items()},

@@ -125,7 +125,7 @@ def merged(fresh: Tool, base: Tool, now: Tool) -> Tool:
 def _new(offer: Offer, origin: Origin, hold: Hold) -> tuple[str, Known]:
     if not hold.new:
         return "new", Known(offer.tool, _provenance(offer, origin))
-    unapproved = replace(_provenance(offer, origin), digest="", pending=_pending(offer, offer.tool.enabled))
+    unapproved = replace(_provenance(offer, origin), digest="", pending=_pending(offer, offer.tool.enabled, origin.at))
     return "held", Known(replace(offer.tool, enabled=False), unapproved)
 
 
@@ -141,11 +141,11 @@ def _again(offer: Offer, known: Known, origin: Origin, hold: Hold) -> tuple[str,
     if waiting is not None and waiting.digest == offer.digest and hold.changed:
         if waiting.base == offer.base and not known.tool.enabled:
             return "waiting", None
-        again = replace(before, pending=_pending(offer, waiting.enabled))
+        again = replace(before, pending=_pending(offer, waiting.enabled, waiting.since))
         return "waiting", Known(replace(known.tool, enabled=False), again)
     if hold.changed:
         enabled = known.tool.enabled if waiting is None else waiting.enabled
-        held = replace(before, pending=_pending(offer, enabled))
+        held = replace(before, pending=_pending(offer, enabled, origin.at))
         return "held", Known(replace(known.tool, enabled=False), held)
     return "changed", _taken(offer, known, origin, waiting)
 
@@ -183,8 +183,8 @@ def _provenance(offer: Offer, origin: Origin) -> Provenance:
     )
 
 
-def _pending(offer: Offer, enabled: bool) -> str:
-    return msgspec.json.encode(Pending(offer.digest, offer.base, enabled, offer.binding)).decode()
+def _pending(offer: Offer, enabled: bool, since: datetime | None) -> str:
+    return msgspec.json.encode(Pending(offer.digest, offer.base, enabled, offer.binding, since)).decode()
 
 
 def _raised(fresh: Tool, base: Tool) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import select, update
@@ -30,12 +31,16 @@ _RISKS = list(Risk)  # from harmless to dangerous
 
 
 class Pending(msgspec.Struct):
-    """What waits for an operator. `enabled` is what the tool becomes when it is approved."""
+    """What waits for an operator. `enabled` is what the tool becomes when it is approved.
+
+    `since`: when it was found at the source; of what waits from before that was noted it is not known.
+    """
 
     digest: str
     base: str
     enabled: bool
     binding: str = ""
+    since: datetime | None = None
 
 
 async def check(connection: AsyncConnection, written: Iterable[rows.Row]) -> None:

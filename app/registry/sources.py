@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.errors import Conflict, NotFound
 from app.registry import rows, schema
-from app.registry.held import Pending
+from app.registry.held import Pending, holds
 from app.registry.store import Registry
 from app.registry.writing import put_in, remove_in
 from router.types import Tool
@@ -152,6 +152,16 @@ class Sources:
         """Give the tools with something that waits for approval: all, those named, or those of a source."""
         async with self.registry.reading() as connection:
             return await _waiting(connection, names, source)
+
+    @_to_its_end
+    async def holds(self) -> dict[str, tuple[str, datetime | None]]:
+        """Give by tool what waits for approval: its source, and since when, where that is known."""
+        async with self.registry.reading() as connection:
+            found = await holds(connection)
+        return {
+            name: (source, msgspec.json.decode(waiting, type=Pending).since)
+            for name, (source, waiting) in found.items()
+        }
 
     @_to_its_end
     async def provenance(self, tool: str) -> Known | None:

@@ -303,3 +303,29 @@ def test_route_limits_a_source_and_says_so(shared_gateway: StartGateway) -> None
     assert sum(name.startswith("contract_") for name in decision["sent"]) == 2
     passed = [row["why"] for row in decision["tools"] if row["name"].startswith("contract_") and not row["chosen"]]
     assert passed == ["its source has its share"] * 18
+
+
+def test_route_ranks_what_is_kept_back(stocked: GatewayProcess) -> None:
+    """The refused follow by the rank that they would have, each with all its reasons; nothing of it is sent."""
+    decision = explain(stocked, tools.chat("Erase a contract for good"), x_toolfunnel_tags="stock,search")
+    kept = [row for row in decision["tools"] if row["withheld"]]
+    assert kept[0]["name"] == "erase_contract"
+    assert kept[0]["would_be"]["rank"] == 1
+    assert kept[0]["withheld"] == {
+        "reasons": [
+            "risk dangerous, which is never offered",
+            "none of the tags that the request asks for: search, stock",
+        ],
+        "do": [],
+        "would_be_sent": True,
+    }
+    ranks = [row["would_be"]["rank"] for row in kept]
+    assert ranks == sorted(ranks)
+    assert decision["withheld"]["tools"] == len(kept) == 4
+    assert not {row["name"] for row in kept} & set(decision["sent"])
+
+
+def test_route_tells_the_place_of_nothing_that_may_be_offered(stocked: GatewayProcess) -> None:
+    """Where nothing is kept back by the request, a tool that may be offered has no second place."""
+    decision = explain(stocked, tools.chat(QUESTION))
+    assert {row["name"] for row in decision["tools"] if row["would_be"]} == {"erase_contract", "old_contract"}

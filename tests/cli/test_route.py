@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.cli.command import Place
+import pytest
+from rich.cells import cell_len
+
+from tests.cli.command import Place, catalogue
+from tests.support import tools
 
 
 def test_route_explains_a_question_as_json(stocked: Place) -> None:
@@ -13,23 +17,48 @@ def test_route_explains_a_question_as_json(stocked: Place) -> None:
     assert (why["weather_forecast"], why["wipe_disk"]) == ("retrieved", "not permitted")
 
 
-def test_route_lays_a_decision_out_for_a_wide_terminal(stocked: Place) -> None:
-    """At 140 columns the best tools stand first with scores, reason and description, and what was refused is said."""
-    done = stocked.in_terminal(140, "route", "weather forecast", "--k", "2")
+@pytest.mark.parametrize("columns", [80, 100, 140])
+def test_route_fits_a_terminal(stocked: Place, columns: int) -> None:
+    """The best tools stand first with their places, then what came close; 100 columns are enough, 80 will do."""
+    done = stocked.in_terminal(columns, "route", "weather forecast", "--k", "2")
     lines = [line.rstrip() for line in done.out.splitlines()]
-    assert lines[2].startswith("2 of 39 tools, ")
-    assert lines[5].split()[:3] == ["1", "weather_forecast", "retrieved"]
-    assert lines[5].endswith("forecast of the next days for a city.")
-    assert lines[-1] == "1 tool may not be offered: disabled, of a tenant, or of a risk outside safety.allow"
-    assert max(map(len, lines)) <= 140
+    assert lines[1:3] == ["weather forecast", lines[2]]
+    assert lines[2].startswith("2 of 39 tools are sent, ")
+    assert lines[5].split()[:2] == ["sent", "why"]
+    assert lines[6].split()[:2] == ["1", "weather_forecast"]
+    assert "came close" in [line.strip() for line in lines]
+    assert max(map(cell_len, lines)) <= min(columns, 100)
 
 
-def test_route_fits_a_narrow_terminal(stocked: Place) -> None:
-    """At 80 columns the descriptions go, the scores stay."""
-    done = stocked.in_terminal(80, "route", "Where is the invoice of the shipment?")
-    lines = done.out.splitlines()
-    assert max(len(line.rstrip()) for line in lines) <= 80
-    assert any(line.split()[1:3] == ["why", "fused"] for line in lines)
+def test_route_tells_what_is_withheld_and_what_to_do(stocked: Place) -> None:
+    """A dangerous tool that would be first is told with its place and reason, and how many there are in all."""
+    done = stocked.run("route", "erase the disk")
+    assert " 1  wipe_disk                    would be first; risk dangerous, which is never offered" in done.out
+    assert "1 tool withheld: 1 risk dangerous, which is never offered" in done.out
+
+
+def test_route_tells_every_reason_as_json(place: Place) -> None:
+    """By its risk, by its state, by its tenant: each tool that is kept back has its reasons, and its place if not."""
+    kept = [
+        tools.record(tools.function("send_mail", "Send an e-mail."), risk="write"),
+        tools.record(tools.function("send_fax", "Send a fax."), enabled=False),
+        tools.record(tools.function("send_parcel", "Send a parcel."), tenant="acme", risk="write"),
+        tools.record(tools.function("read_mail", "Read an e-mail.")),
+    ]
+    place.write("tools.json", catalogue(kept))
+    assert place.run("tools", "import", "tools.json").code == 0
+    done = place.run("route", "Send an e-mail", "--json").json
+    rows = {row["name"]: row for row in done["tools"]}
+    assert rows["send_mail"]["withheld"] == {
+        "reasons": ["risk write, not in safety.allow"],
+        "do": ["add write to safety.allow"],
+        "would_be_sent": True,
+    }
+    assert rows["send_mail"]["would_be"]["rank"] == 1
+    assert rows["send_fax"]["withheld"]["reasons"] == ["disabled"]
+    assert len(rows["send_parcel"]["withheld"]["reasons"]) == 2
+    assert (rows["read_mail"]["withheld"], rows["read_mail"]["would_be"]) == (None, None)
+    assert (done["sent"], done["withheld"]["tools"], done["withheld"]["would_be_sent"]) == (["read_mail"], 3, 3)
 
 
 def test_route_reads_a_question_of_any_locale(stocked: Place) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 
 from router.catalog import EMPTY, Catalog, Pool
+from router.embed.embedder import Embedder
+from router.embed.profile import Profile
 from router.explain import candidates
 from router.fuse import KEYWORD
 from router.pipeline import Router
 from router.types import (
+    Barrier,
     Budget,
     Candidate,
     Conversation,
@@ -20,7 +23,7 @@ from router.types import (
     RouteRequest,
     Selection,
 )
-from tests.unit.router.fakes import HashingEncoder, catalog, soon, space, talk, tool
+from tests.unit.router.fakes import HashingEncoder, catalog, greetings, soon, space, talk, tool
 
 _KINDS = frozenset({Kind.FUNCTION})
 _GRANTS = Grants(frozenset({Risk.READ, Risk.DANGEROUS}), frozenset({"x"}))
@@ -81,12 +84,12 @@ def test_candidates_tell_every_reason(laid_open: tuple[Selection, list[Candidate
 def test_candidates_stand_sent_then_ranked_then_refused(
     laid_open: tuple[Selection, list[Candidate]],
 ) -> None:
-    """The chosen stand in sent order, the others by rank, and what was never ranked last, by position."""
+    """The chosen stand in sent order, the others by rank, and what is kept back last, by the rank it would have."""
     selection, rows = laid_open
     sent = len(selection.positions)
     assert [row.position for row in rows[:sent]] == list(selection.positions)
     assert [row.chosen for row in rows] == [True] * sent + [False] * (len(rows) - sent)
-    rest = [(row.fused.rank if row.fused else 99, row.position) for row in rows[sent:]]
+    rest = [[place.rank if place else 99 for place in (row.fused, row.would_be)] for row in rows[sent:]]
     assert rest == sorted(rest)
     assert rows[-1].fused is None
 
@@ -165,3 +168,68 @@ def test_candidates_tell_own_tools_over_budget(router: Router) -> None:
     selection = router.route(pool.registered, pool.own, request, soon())
     rows = candidates(pool, selection, Grants(), _KINDS)
     assert [row.reason for row in rows] == [Reason.RETRIEVED, Reason.OVER_BUDGET, Reason.OVER_BUDGET]
+
+
+def test_candidates_tell_what_keeps_a_tool_back(laid_open: tuple[Selection, list[Candidate]]) -> None:
+    """All that keeps a tool of the catalogue back is told; nothing of what may be sent, or the client has itself."""
+    found = {row.tool.name: row.barriers for row in laid_open[1] if row.barriers}
+    assert found == {
+        "off": (Barrier.DISABLED,),
+        "format_disk": (Barrier.DANGEROUS,),
+        "untagged": (Barrier.TAGS,),
+        "grammar": (Barrier.KIND,),
+    }
+
+
+def test_what_is_kept_back_has_the_rank_that_it_would_have(router: Router) -> None:
+    """The best tool that is not permitted would be first; the ranking of the others is what it is without it."""
+    tools = [tool("weather"), tool("send_mail", "send mail", risk=Risk.WRITE), tool("pay"), tool("mail", "read mail")]
+    pool = Pool(EMPTY, catalog(*tools, encoder=_ENCODER))
+    request = RouteRequest(talk("send mail"), budget=Budget(1, 1))
+    explained = router.route(pool.registered, EMPTY, request, soon(), explain=True)
+    rows = {row.tool.name: row for row in candidates(pool, explained, Grants(), _KINDS)}
+    would_be = rows["send_mail"].would_be
+    assert would_be is not None
+    assert (would_be.rank, rows["send_mail"].fused, rows["send_mail"].barriers) == (1, None, (Barrier.RISK,))
+    assert [rows[name].would_be for name in ("weather", "pay", "mail")] == [None] * 3
+    alone = catalog(*(one for one in tools if one.risk is Risk.READ), encoder=_ENCODER, version="alone")
+    assert rows["mail"].fused is not None
+    assert rows["mail"].fused.rank == 1
+    assert [one.name for one in router.route(alone, EMPTY, request, soon()).tools] == ["mail"]
+    assert [one.name for one in explained.tools] == ["mail"]
+
+
+def test_nothing_is_ranked_twice_where_nothing_is_kept_back(router: Router) -> None:
+    """Without an explanation, and where every tool may be offered, there is no second ranking."""
+    open_tools, closed = catalog(tool("mail")), catalog(tool("mail"), tool("off", enabled=False), version="closed")
+    request = RouteRequest(talk("mail"), budget=Budget(1, 1))
+    assert router.route(open_tools, EMPTY, request, soon(), explain=True).unrestricted is None
+    assert router.route(closed, EMPTY, request, soon()).unrestricted is None
+    assert router.route(closed, EMPTY, request, soon(), explain=True).unrestricted is not None
+
+
+def test_a_tool_that_the_client_has_itself_is_not_kept_back(router: Router) -> None:
+    """The catalogue's tool of the same name is hidden, whatever it is: it has no rank that it would have."""
+    own = catalog(tool("mail", "send mail"), version="own")
+    pool = Pool(own, catalog(tool("mail", "send mail", enabled=False), tool("off", enabled=False), encoder=_ENCODER))
+    request = RouteRequest(talk("send mail"), budget=Budget(1, 1))
+    selection = router.route(pool.registered, own, request, soon(), explain=True)
+    hidden = [row for row in candidates(pool, selection, Grants(), _KINDS) if row.reason is Reason.SHADOWED]
+    assert [(row.barriers, row.would_be) for row in hidden] == [((), None)]
+
+
+def test_the_floor_is_judged_as_if_nothing_were_kept_back() -> None:
+    """A question whose only tool is kept back needs none that may be offered, and would need that one."""
+    judging = Embedder(_ENCODER, Profile(small_talk=greetings(_ENCODER)))
+    tools = [tool("weather", "tide tables"), tool("send_mail", "send mail", risk=Risk.WRITE)]
+    registered = catalog(*tools, encoder=_ENCODER)
+    request = RouteRequest(talk("send mail"), budget=Budget(1, 1))
+    router = Router(judging)
+    selection = router.route(registered, EMPTY, request, soon(), explain=True)
+    again = router.route(registered, EMPTY, request, soon(), explain=True)
+    judging.close()
+    assert selection.relevance is not None
+    assert selection.unrestricted is not None
+    assert selection.unrestricted.relevance is not None
+    assert selection.relevance < 0 < selection.unrestricted.relevance
+    assert again.relevance == selection.relevance  # what is usual over all tools is not taken for what is usual here

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.permit import permitted, refusal
-from router.types import Grants, Kind, Reason, Risk, Tool
+from router.permit import barriers, permitted, refusal
+from router.types import Barrier, Grants, Kind, Reason, Risk, Tool
 from tests.unit.router.fakes import catalog, tool
 
 _ALL = Grants(frozenset(Risk))
@@ -46,6 +46,22 @@ def test_refusal_names_the_reason(registered: Tool, grants: Grants, reason: Reas
     assert refusal(registered, grants) is reason
 
 
+@pytest.mark.parametrize(
+    ("registered", "grants", "found"),
+    [
+        (tool("a"), Grants(), ()),
+        (tool("a", enabled=False, risk=Risk.WRITE), Grants(), (Barrier.DISABLED, Barrier.RISK)),
+        (tool("a", risk=Risk.DANGEROUS), _ALL, (Barrier.DANGEROUS,)),
+        (tool("a", tenant="globex"), _OF_ACME, (Barrier.TENANT,)),
+        (tool("a", tags=("x",)), _WANTED, (Barrier.TAGS, Barrier.WANTED)),
+        (tool("a", source="mail", kind=Kind.CUSTOM), _SOURCED, (Barrier.SOURCE, Barrier.KIND)),
+    ],
+)
+def test_barriers_are_all_that_keeps_a_tool_back(registered: Tool, grants: Grants, found: tuple[Barrier, ...]) -> None:
+    """Each is named, not only the first."""
+    assert barriers(registered, grants, frozenset({Kind.FUNCTION})) == found
+
+
 def test_permitted_asks_risk_and_kind() -> None:
     """A tool is offered when it is not refused and the client's list can hold its kind."""
     tools = catalog(tool("a"), tool("b", risk=Risk.WRITE), tool("c", kind=Kind.CUSTOM))
@@ -80,4 +96,5 @@ _GRANTS = st.builds(
 def test_permitted_is_refusal_for_every_tool(tools: list[Tool], grants: Grants, kinds: frozenset[Kind]) -> None:
     """What the arrays say of all tools at once is what the rules say of each."""
     expected = [refusal(one, grants) is None and one.kind in kinds for one in tools]
+    assert expected == [not barriers(one, grants, kinds) for one in tools]
     assert permitted(catalog(*tools), grants, kinds).tolist() == expected
