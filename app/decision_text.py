@@ -21,7 +21,7 @@ _NEAR = 5  # tools that were nearly chosen
 _WITHHELD = 5  # tools that are kept back and would be sent
 _TOP = 3  # ranks at which also what can never be offered is worth telling
 _QUESTION_CELLS = 300  # of a question that are shown
-_NAME_SHARE = 0.42  # of the width, at most
+_NAME_PERCENT = 42  # of the width, at most
 _DESCRIBED = 18  # columns that a description is worth showing in
 _WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
 _TOLD = (Reason.FIXED, Reason.PINNED, Reason.FORCED, Reason.HISTORY, Reason.OWN, Reason.GROWN, Reason.SOURCE_SHARE)
@@ -189,7 +189,7 @@ def _rank(row: _Row) -> int:
 
 def _name_width(rows: Sequence[_Row]) -> int:
     longest = max((cell_len(row["name"]) for row in rows), default=0)
-    return min(longest, int(_NAME_SHARE * _width()))
+    return min(longest, _NAME_PERCENT * _width() // 100)
 
 
 def _name(name: str, width: int) -> str:

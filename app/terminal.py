@@ -22,9 +22,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from app.settings.columns import columns
 from router.types import Tool
 
-out = Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else 140)
+out = Console(width=columns() or (None if sys.stdout.isatty() else 140))
 err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _JUST_NOW = timedelta(minutes=2)  # a busy key's last use is written once a minute
 _GUARDED_SHOWN = 10

@@ -221,3 +221,14 @@ def test_duplicates_lists_pairs(stocked: Place) -> None:
     one = stocked.run("tools", "duplicates", "--source", "s0", "--threshold", "0.99", "--limit", "1")
     assert one.out.splitlines()[-1] == "1 of 2 pairs of near-duplicates"
     assert stocked.run("tools", "duplicates", "--source", "nobody").out == "0 pairs of near-duplicates\n"
+
+
+def test_columns_say_how_wide_a_table_is_in_a_pipe(stocked: Place) -> None:
+    """Lines are as long as COLUMNS says; what is no number, or none at all, is as if it were not there."""
+    widths = {}
+    for given in ("60", "", "0", "wide"):
+        done = stocked.run("tools", "list", variables={"COLUMNS": given})
+        widths[given] = max(len(line.rstrip()) for line in done.out.splitlines())
+    assert widths["60"] <= 60
+    assert 60 < widths[""] <= 140
+    assert widths["0"] == widths["wide"] == widths[""]
