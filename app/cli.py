@@ -1,7 +1,7 @@
 """The `toolfunnel` command.
 
 Exit codes: 0 done; 1 it could not be done, the message says why; 2 the command or the configuration is wrong;
-130 stopped by Ctrl-C before it was done. Servers that are stopped end with 0.
+130 stopped by Ctrl-C before it was done (`app.__main__` sees to it). Servers that are stopped end with 0.
 """
 
 from __future__ import annotations
@@ -305,7 +305,6 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     server = load(config).server
     _override("server", port=serving.port_to_use(server.host, server.port))
     loaded = load(None)
-    serving.end_on_signals()
     err.print(f"Reading the catalogue {catalog} …", markup=False, highlight=False)
     err.print(_summary(_import(loaded, [catalog])[0]), highlight=False)
     run.run(loaded, model=model, once=once, as_json=as_json)
@@ -351,7 +350,3 @@ def _override(section: str, **values: object) -> None:
     for key, value in values.items():
         if value is not None:
             settings.override(section, key, value)
-
-
-if __name__ == "__main__":
-    main()

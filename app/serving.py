@@ -1,6 +1,6 @@
 """Run the servers of the command line. Owns the port and what is said when one cannot start.
 
-SIGTERM is taken as Ctrl-C is: a server finishes what runs, is quiet about it, and ends with exit code 0.
+A signal that ends it: a server finishes what runs, is quiet about it, and ends with exit code 0.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import math
 import resource
-import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -53,7 +52,6 @@ def run(configuration: Configuration, port: int, workers: int) -> None:
         CannotServe: It did not start; why is logged.
     """
     settings = configuration.settings
-    end_on_signals()
     _raise_file_limit(settings)
     lifecycle.ignore_hangup()
     address = url(settings.server.host, port)
@@ -82,7 +80,6 @@ def run_app(app: ASGIApp, host: str, port: int) -> None:
     Raises:
         CannotServe: It did not start; why is logged.
     """
-    end_on_signals()
     if _run_one(_config(app, host=_bare(host), port=port)):
         raise CannotServe
 
@@ -138,12 +135,6 @@ def url(host: str, port: int) -> str:
     """Give the address of a server as this machine reaches it."""
     bare = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(_bare(host), _bare(host))  # noqa: S104 - compared, not bound
     return f"http://[{bare}]:{port}" if ":" in bare else f"http://{bare}:{port}"
-
-
-def end_on_signals() -> None:
-    """Let the signals that end a process raise KeyboardInterrupt, so that what it started ends with it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
 
 
 def _config(app: ASGIApp | Callable[[], ASGIApp], **options: Any) -> uvicorn.Config:

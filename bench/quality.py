@@ -77,7 +77,7 @@ def _measured(folders: Sequence[Path], config: str, limit: int | None) -> Run:
 def _eval(*arguments: str) -> Run:
     environment = os.environ | {"TOOLFUNNEL_SAFETY__ALLOW": '["read", "write"]'}
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        command = [sys.executable, "-m", "app.cli", "eval", *arguments, "--reference", "--misses", "0", "--json"]
+        command = [sys.executable, "-m", "app", "eval", *arguments, "--reference", "--misses", "0", "--json"]
         done = subprocess.run(command, stdout=file, check=False, env=environment)
         if done.returncode:
             raise typer.Exit(done.returncode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -244,18 +245,41 @@ def _running(arguments: list[str], url: str, path: str) -> Iterator[str]:
         DemoFailed: It ended, or did not answer in time.
     """
     # -P: a folder `app` of whoever runs this is not ours. A group of its own: Ctrl-C reaches us alone, we end the rest.
-    command = [sys.executable, "-P", "-m", "app.cli", *arguments]
-    process = subprocess.Popen(command, stdout=sys.stderr, process_group=0)  # noqa: S603 - our own
+    command = [sys.executable, "-P", "-m", "app", *arguments]
+    process = None
     try:
+        with _interrupts_held_back():  # one that came when it runs, but is not yet ours to end, would leave it behind
+            process = subprocess.Popen(command, stdout=sys.stderr, process_group=0)  # noqa: S603 - our own
         _until_ready(process, f"{url}{path}", " ".join(arguments))
         yield url
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=_STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            _end(process)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Let the signals that raise KeyboardInterrupt raise it only when the block has ended."""
+    came: list[int] = []
+    held = [number for number in signal.valid_signals() if signal.getsignal(number) is signal.default_int_handler]
+    for number in held:
+        signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number in held:
+            signal.signal(number, signal.default_int_handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=_STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _until_ready(process: subprocess.Popen[bytes], url: str, name: str) -> None:

@@ -140,7 +140,7 @@ def gateway(folder: Path, provider: str, name: str = "gateway", registry: Path |
         "TOOLFUNNEL_UPSTREAM__BASE_URL": f"{provider}/v1",
         "TOOLFUNNEL_REGISTRY__URL": f"sqlite:///{registry or folder / f'{name}.db'}",
     }
-    command = [sys.executable, "-m", "app.cli", "serve"]
+    command = [sys.executable, "-m", "app", "serve"]
     return started(name, command, port, folder, env=settings, path="/readyz")
 
 

