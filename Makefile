@@ -213,7 +213,8 @@ lock: $(STAMP) ## pin every dependency anew, with hashes, at its newest release 
 	$(LOCK) pyproject.toml --extra export --group encoders \
 		--constraint requirements/dev.txt --excludes requirements/no-gpu.txt --no-emit-package torch -o requirements/encoders.txt
 	$(LOCK) --group pyproject.toml:clients -o requirements/clients.txt
-	cd $(NODE) && npm install --package-lock-only --ignore-scripts --no-audit --no-fund --before "$$(date -d '7 days ago' +%F)"
+	rm -f $(NODE)/package-lock.json && cd $(NODE) && npm install --package-lock-only --ignore-scripts --no-audit --no-fund \
+		--before "$$(node -p 'new Date(Date.now() - 7 * 24 * 3600e3).toISOString()')"
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(LOCK) --no-annotate --constraint requirements/dev.txt - -o requirements/build.txt
 

@@ -54,6 +54,7 @@ PLANS = {
     "handoff": Plan(("transfer_to_billing",), ANSWER),
     "graph": _AGENT,
     "one_call": _LOOP,
+    "in_text": Plan((), f'Thought: I know it.\nAnswer: {ANSWER}\n<code>\nfinal_answer("{ANSWER}")\n</code>'),
     "json": _ALONE,
     "responses_loop": _LOOP,
     "responses_stream": _LOOP,
@@ -82,11 +83,12 @@ class Outcome:
 
 @dataclass
 class Applications:
-    """Runs scripts against a gateway, each once."""
+    """Runs scripts against a gateway, each once: all of their scenarios, or `only` these."""
 
     gateway: GatewayProcess
     upstream: Upstream
     directory: Path
+    only: Sequence[str] = ()
     folder: Path = FOLDER
     _told: dict[str, Mapping[str, Outcome]] = field(default_factory=dict)
 
@@ -131,7 +133,7 @@ class Applications:
             return ["node", "--input-type=module", "--eval", text]
         copy = self.directory / script
         copy.write_text(text, encoding="utf-8")
-        return [str(interpreter()), str(copy)]
+        return [str(interpreter()), str(copy), *self.only]
 
 
 # Frameworks warn of their own parts, report their use, ask for newer versions of themselves, and fetch lists of prices.

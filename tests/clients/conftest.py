@@ -35,6 +35,14 @@ def applications(
     return Applications(sample_gateway, running_upstream, tmp_path_factory.mktemp("applications"))
 
 
+@pytest.fixture(scope="session")
+def alone(
+    bare_gateway: GatewayProcess, running_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Applications:
+    """The stranger's agents in front of a gateway without a catalogue."""
+    return Applications(bare_gateway, running_upstream, tmp_path_factory.mktemp("alone"), ["stranger"])
+
+
 def _records() -> list[dict[str, Any]]:
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     files = sorted((ROOT / "examples/catalog").glob("*.yaml"))

@@ -27,12 +27,13 @@ SCRIPTS = {
         responses_loop responses_stream responses_structured""",
     "pydantic_ai_app.py": """loop stream structured forced agent13 agent60 plain plain_called plain_alone
         responses_loop responses_stream""",
-    "llama_index_app.py": "loop one_call stream structured forced agent13 agent60 plain plain_called plain_alone",
+    "llama_index_app.py": """loop one_call stream structured forced agent13 agent60 in_text plain plain_called
+        plain_alone""",
     "litellm_app.py": "loop stream structured agent13 agent60 plain plain_called plain_alone responses_stream",
     "instructor_app.py": "structured forced json",
     "haystack_app.py": "loop stream structured agent13 agent60 plain plain_called plain_alone",
     "autogen_app.py": "loop stream structured agent13 agent60 plain plain_called plain_alone",
-    "smolagents_app.py": "loop stream agent13 agent60 plain plain_called plain_alone",
+    "smolagents_app.py": "loop stream agent13 agent60 in_text plain plain_called plain_alone",
     "anthropic_app.py": "messages_loop messages_stream",
 }
 # What becomes of an application without tools whose model calls a tool of the catalogue. docs/clients.md says it.
@@ -159,6 +160,16 @@ def test_stranger_with_25_tools_keeps_working(applications: Applications, script
         assert {"local_weather", "ask_user", "final_answer"} <= set(tools) <= names(25)
 
 
+@cases("stranger")
+def test_catalogue_changes_nothing_for_a_stranger(
+    applications: Applications, alone: Applications, script: str, scenario: str
+) -> None:
+    """The same agent is offered the same tools, request by request, as if there were no catalogue."""
+    beside, before = applications.outcome(script, scenario), alone.outcome(script, scenario)
+    assert beside.offered == before.offered
+    assert (beside.result, beside.called) == (before.result, before.called)
+
+
 @cases("handoff")
 def test_handoff_is_kept(applications: Applications, script: str, scenario: str) -> None:
     """The tool that a framework makes to hand over is offered beside 24 others, and the other agent answers."""
@@ -190,6 +201,14 @@ def test_application_without_tools_can_stay_so(applications: Applications, scrip
     outcome = applications.outcome(script, scenario)
     assert outcome.offered == [[]]
     assert answered(outcome) == f"{CATALOGUE_TOOL} was not offered, only: nothing."
+
+
+@cases("in_text")
+def test_agent_that_describes_its_tools_in_text(applications: Applications, script: str, scenario: str) -> None:
+    """An agent whose tools stand in its prompt only sends none, and with the header it gets none."""
+    outcome = applications.outcome(script, scenario)
+    assert {len(tools) for tools in outcome.offered} == {0}
+    assert answered(outcome).startswith(ANSWER)
 
 
 @cases("dispatching")

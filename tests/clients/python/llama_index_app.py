@@ -31,9 +31,11 @@ asyncio.run(main())
 # docs: end
 
 # docs: headers
-keeping = llm.model_copy(update={"default_headers": {"x-toolfunnel-keep": "unlock_gate"}})
+keeping = {"x-toolfunnel-keep": "unlock_gate"}  # OpenAILike(…, default_headers=keeping)
+alone = {"x-toolfunnel-source": "request"}
 # docs: end
 
+from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
@@ -65,6 +67,12 @@ async def agent_of(model, count, *, streaming=False, **headers):
     return str(await agent.run(QUESTION))
 
 
+async def in_text(model):
+    """An agent whose prompt describes its tools: it sends none."""
+    agent = ReActAgent(tools=[one.function for one in own(3)], llm=model_of(model, **alone), streaming=False)
+    return str(await agent.run(QUESTION))
+
+
 def one_call(model):
     tools = [FunctionTool.from_defaults(one.function) for one in own(3)]
     return str(model_of(model).predict_and_call(tools, QUESTION))
@@ -87,9 +95,10 @@ run(
         "structured": lambda model: structured(model, schema=True),
         "forced": lambda model: structured(model, schema=False),
         "agent13": lambda model: agent_of(model, 13),
-        "agent60": lambda model: agent_of(model, 60, **{"x-toolfunnel-keep": "unlock_gate"}),
+        "agent60": lambda model: agent_of(model, 60, **keeping),
+        "in_text": in_text,
         "plain": chat,
         "plain_called": chat,
-        "plain_alone": lambda model: chat(model, **{"x-toolfunnel-source": "request"}),
+        "plain_alone": lambda model: chat(model, **alone),
     }
 )

@@ -28,7 +28,7 @@ alone = {"default_headers": {"x-toolfunnel-source": "request"}}
 # docs: end
 
 from pydantic import BaseModel
-from smolagents import Tool
+from smolagents import CodeAgent, Tool
 
 
 class Forecast(BaseModel):
@@ -65,6 +65,14 @@ def agent_of(model, count, options=None, *, stream=False):
     return made.run(QUESTION)
 
 
+def in_text(model):
+    """An agent whose tools are Python functions that its prompt describes: it sends none."""
+    made = CodeAgent(
+        tools=[tool_of(one) for one in own(3)], model=model_of(model, alone), max_steps=3, verbosity_level=0
+    )
+    return made.run(QUESTION)
+
+
 def plain(model, options=None):
     messages = [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}]
     answer = model_of(model, options)(messages)
@@ -77,6 +85,7 @@ run(
         "stream": lambda model: agent_of(model, 4, stream=True),
         "agent13": lambda model: agent_of(model, 13),
         "agent60": lambda model: agent_of(model, 60, keeping),
+        "in_text": in_text,
         "plain": plain,
         "plain_called": plain,
         "plain_alone": lambda model: plain(model, alone),
