@@ -16,6 +16,7 @@ import yaml
 from app import __version__, importer, serving, settings, terminal
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicates
+from app.admin.withheld import keeping, offering
 from app.callers.commands import keys
 from app.decision_text import show_decision
 from app.demo import DemoFailed
@@ -30,6 +31,7 @@ from app.imports import commands as imports
 from app.registry.commands import backup, migrate, restore
 from app.registry.console import Config, Json, load, read, with_registry
 from app.registry.learn import learned
+from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.registry.writing import PutResult
 from app.settings import Settings
@@ -126,14 +128,15 @@ def import_tools(
     as_json: Json = False,
 ) -> None:
     """Register tools from files: all of them, or none. Near-duplicates are told."""
-    result, like = _import(load(config), files)
+    result, like, offer = _import(load(config), files)
     if as_json:
-        told = msgspec.to_builtins(result) | {"near_duplicates": like and like["duplicates"]}
+        told = msgspec.to_builtins(result) | {"near_duplicates": like and like["duplicates"], "offer": offer}
         print_json({name: value for name, value in told.items() if value or name != "guarded"})
     else:
         out.print(_summary(result), highlight=False)
         terminal.tell_guarded(result.guarded)
         terminal.warn_of_duplicates(like)
+        terminal.tell_offering(offer)
 
 
 @tools.command("list")
@@ -310,22 +313,28 @@ def demo(  # noqa: PLR0913, PLR0917 - options
     run.run(loaded, model=model, once=once, as_json=as_json)
 
 
-def _import(loaded: Settings, files: list[Path]) -> tuple[PutResult, Duplicates | None]:
-    """Register tools; tell what came of it, and what the new ones are like. None: they are too many to compare."""
+def _import(loaded: Settings, files: list[Path]) -> tuple[PutResult, Duplicates | None, dict[str, Any]]:
+    """Register tools; tell what came of it, what the new ones are like, and how many of all can be offered.
+
+    None: they are too many to compare.
+    """
     left_out: dict[str, frozenset[str]] = {}
     found = importer.read_files(files, left_out)
     encoders = make_encoders(loaded)
 
-    async def work(registry: Registry) -> tuple[PutResult, Duplicates | None]:
+    async def work(registry: Registry) -> tuple[PutResult, Duplicates | None, dict[str, Any]]:
         with terminal.progress("indexing tools") as report:
             result = await importer.store(registry, encoders, found, report, left_out)
         written = {*result.created, *result.updated}
         stored = await learned(registry, encoders[0])
         rows = [row for row, tool in enumerate(stored.tools) if tool.name in written]
+        imported = written | {*result.unchanged}
+        kept = await keeping(Sources(registry), loaded.safety.allow)
+        offer = offering([tool for tool in stored.tools if tool.name in imported], kept)
         try:
-            return result, duplicates.among(stored, rows, loaded.safety.duplicate_similarity, duplicates.TOLD)
+            return result, duplicates.among(stored, rows, loaded.safety.duplicate_similarity, duplicates.TOLD), offer
         except BadRequest:
-            return result, None
+            return result, None, offer
 
     try:
         return with_registry(loaded, work)

@@ -164,7 +164,7 @@ async def _running(given: Settings | Configuration) -> AsyncIterator[State]:
         gateway = Gateway(settings, snapshots, routing, upstream, telemetry, tracing, keyring=keys.ring, limits=limits)
         service = AdminService(settings, registry, snapshots, routing, telemetry)
         closing.push_async_callback(_ended, [_watching(gateway)])
-        importing = Synchroniser(Sources(registry), settings.imports, service.show)
+        importing = Synchroniser(Sources(registry), settings.imports, service.show, settings.safety.allow)
         closing.push_async_callback(importing.stop)
         await importing.start()
         reload = Reload(configuration, gateway, service, importing)

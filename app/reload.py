@@ -88,7 +88,7 @@ class Reload:
         configure_logging(new.log, {*secrets_of(old), *secrets_of(new)})  # requests under way hold the old ones
         gateway.settings, gateway.routing = new, gateway.routing.under(new)
         self._admin.follow(new, gateway.routing)
-        self._imports.follow(new.imports)
+        self._imports.follow(new.imports, new.safety.allow)
         if new.upstream != old.upstream:
             retired, gateway.upstream = gateway.upstream, Upstream(new.upstream)
             task = asyncio.create_task(_retire(retired))

@@ -131,6 +131,20 @@ def tell_guarded(names: Sequence[str]) -> None:
         err.print(text, style="yellow", markup=False, highlight=False)
 
 
+def tell_offering(offer: Mapping[str, Any]) -> None:
+    """Say how many of the imported tools can be offered to models, and what to do about the others."""
+    style = "yellow" if offer["withheld"] else None
+    what = f"{offer['now']:,} of {counted(offer['tools'])} can be offered now"
+    err.print(what, style=style, markup=False, highlight=False)
+    for group in offer["withheld"]:
+        remedy = f": {group['do']}" if group["do"] else ""
+        text = printable(f"{group['tools']:>4,}  {group['reason']}{remedy}")
+        err.print(text, style=style, markup=False, highlight=False)
+    for tenant, number in offer["tenants"].items():
+        text = printable(f"{number:>4,}  tenant {tenant}: to callers whose key names it")
+        err.print(text, markup=False, highlight=False)
+
+
 def warn_of_duplicates(found: Mapping[str, Any] | None) -> None:
     """Tell which new tools are like others; nothing where none is."""
     if found is None:

@@ -15,7 +15,7 @@ from router.types import Barrier, Candidate, Grants, Risk, RouteRequest, Selecti
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Waiting:
     """A tool whose definition waits for approval: from which source, and since when, where that is known."""
 
     source: str
@@ -37,7 +37,7 @@ class Withheld:
         return self.group or self.reason, self.group_remedy or self.remedy
 
 
-Holds = Mapping[str, Hold]
+Holds = Mapping[str, Waiting]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Keeping:
 async def keeping(sources: Sources, allow: frozenset[Risk]) -> Keeping:
     """Return what is kept back; what waits for approval is not known while the registry cannot be read."""
     try:
-        return Keeping(allow, {name: Hold(*hold) for name, hold in (await sources.holds()).items()})
+        return Keeping(allow, {name: Waiting(*hold) for name, hold in (await sources.holds()).items()})
     except RegistryError:
         return Keeping(allow)
 
@@ -134,7 +134,7 @@ def _words(barrier: Barrier, tool: Tool, grants: Grants, keeping: Keeping) -> Wi
     return words
 
 
-def _disabled(tool: Tool, hold: Hold | None) -> Withheld:
+def _disabled(tool: Tool, hold: Waiting | None) -> Withheld:
     if hold is None:
         return Withheld("disabled", "enable it: PATCH /admin/tools/NAME with enabled: true")
     since = f" since {hold.since:%Y-%m-%d %H:%M}" if hold.since is not None else ""

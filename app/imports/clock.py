@@ -18,6 +18,7 @@ from app.imports import reading
 from app.imports.service import Imports, Order, Report
 from app.registry.sources import Source, Sources
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
+from router.types import Risk
 
 _log = structlog.get_logger()
 
@@ -31,17 +32,23 @@ class Synchroniser:
     being done, and to how many tools.
     """
 
-    def __init__(self, sources: Sources, settings: ImportSettings, changed: Callable[[], Awaitable[None]]) -> None:
-        self.imports = Imports(sources, settings)
+    def __init__(
+        self,
+        sources: Sources,
+        settings: ImportSettings,
+        changed: Callable[[], Awaitable[None]],
+        allow: frozenset[Risk] = frozenset({Risk.READ}),
+    ) -> None:
+        self.imports = Imports(sources, settings, allow)
         self.running: dict[str, tuple[str, int]] = {}
         self._changed = changed
         self._one_by_one = asyncio.Lock()  # imports are large: one at a time
         self._listening: dict[str, tuple[SourceSpec, asyncio.Task[None]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
-    def follow(self, settings: ImportSettings) -> None:
+    def follow(self, settings: ImportSettings, allow: frozenset[Risk]) -> None:
         """Go by a new configuration."""
-        self.imports.settings = settings
+        self.imports.settings, self.imports.allow = settings, allow
 
     async def start(self) -> None:
         """Begin to look for what is due."""

@@ -196,6 +196,7 @@ def _run(config: Path | None, order: Order, *, as_json: bool) -> None:
     else:
         show.report(report)
         terminal.warn_of_duplicates(like)
+        terminal.tell_offering(report.offer)
 
 
 async def _imported(work: _Work, loaded: Settings, order: Order) -> tuple[Report, Duplicates | None]:
@@ -238,7 +239,7 @@ class _Work(Imports):
     """Imports with the registry that they go to."""
 
     def __init__(self, registry: Registry, loaded: Settings) -> None:
-        super().__init__(Sources(registry), loaded.imports)
+        super().__init__(Sources(registry), loaded.imports, loaded.safety.allow)
         self.registry = registry
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from app.admin.schemas import request_body
+from app.admin.schemas import WithheldGroup, request_body
 from app.settings.imports import SourceSpec
 
 
@@ -32,6 +32,15 @@ class WarnedTool(BaseModel):
     reasons: list[str] = Field(description="What providers are known to refuse, and what was left out.")
 
 
+class Offer(BaseModel):
+    """How many tools of a source can be offered to models."""
+
+    tools: int
+    now: int = Field(description="Those that can be offered as it is configured.")
+    withheld: list[WithheldGroup] = Field(description="What keeps the others, and what to do.")
+    tenants: dict[str, int] = Field(description="Tools by tenant: offered only to callers whose key names it.")
+
+
 class ImportReport(BaseModel):
     """What an import changed, or with dry_run would change."""
 
@@ -45,6 +54,7 @@ class ImportReport(BaseModel):
     waiting: list[str] = Field(description="Held back at an earlier import, and not approved yet.")
     refused: list[RefusedTool] = Field(description="Left out; only with skip.")
     warnings: list[WarnedTool] = Field(description="Of the new and changed: what should be known of them.")
+    offer: Offer = Field(description="How many of the source's tools can be offered once they are imported.")
 
 
 class Running(BaseModel):

@@ -7,10 +7,12 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 
 from app.admin import records
+from app.admin.withheld import Holds, Keeping, Waiting, offering
 from app.errors import Conflict, InvalidRecords, NotFound, Problem, SourceRefused
 from app.imports import reading
 from app.imports.bounds import mapping
@@ -20,7 +22,7 @@ from app.imports.plan import Hold, Offer, Origin, Plan, approved, plan
 from app.registry.sources import Exchange, Known, Source, Sources, pending
 from app.settings.imports import ImportSettings, SourceKind, SourceSpec
 from app.wire.acceptable import refusals
-from router.types import Tool
+from router.types import Risk, Tool
 
 Ready = Callable[[list[Tool]], Awaitable[None]]
 Step = Callable[[str, int], None]
@@ -48,7 +50,10 @@ class Warned(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What an import changed, or would change. `held` are new or changed and wait for approval, as do `waiting`."""
+    """What an import changed, or would change. `held` are new or changed and wait for approval, as do `waiting`.
+
+    `offer` says how many of the source's tools can be offered, and what keeps the others: see `withheld.offering`.
+    """
 
     source: str
     dry_run: bool
@@ -60,6 +65,7 @@ class Report(msgspec.Struct):
     waiting: tuple[str, ...]
     refused: tuple[Refused, ...]
     warnings: tuple[Warned, ...]
+    offer: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,14 @@ class Order:
 
 
 class Imports:
-    """Imports sources into a registry."""
+    """Imports sources into a registry. `allow` is `safety.allow`: what can be offered is told by it."""
 
-    def __init__(self, sources: Sources, settings: ImportSettings) -> None:
+    def __init__(
+        self, sources: Sources, settings: ImportSettings, allow: frozenset[Risk] = frozenset({Risk.READ})
+    ) -> None:
         self.sources = sources
         self.settings = settings
+        self.allow = allow
 
     async def run(self, order: Order, ready: Ready | None = None, step: Step = lambda _, __: None) -> Report:
         """Import a source. `ready` is awaited with the tools to be written, before they are.
@@ -116,7 +125,9 @@ class Imports:
                 await ready([one.tool for one in made.written])
             source = self.source(spec, now, answer.fresh_s)
             await self.sources.exchange(source, Exchange(known, made.written, made.gone))
-        return _report(order, made, offers, [one for _, one in refused])
+        tools, holds = _after(known, made)
+        offer = offering(tools, Keeping(self.allow, holds))
+        return _report(order, made, offers, [one for _, one in refused], offer)
 
     async def approve(
         self, names: Sequence[str] | None = None, source: str | None = None, digest: str | None = None
@@ -229,7 +240,15 @@ def _hold(order: Order, before: Source | None) -> Hold:
     return Hold(new=was_imported and not order.attended, changed=True)
 
 
-def _report(order: Order, made: Plan, offers: Sequence[Offer], refused: list[Refused]) -> Report:
+def _after(known: Sequence[Known], made: Plan) -> tuple[list[Tool], Holds]:
+    """Return the tools of a source as they are after its import, and which of them wait for approval."""
+    there = {one.tool.name: one for one in (*known, *made.written) if one.tool.name not in made.gone}
+    waiting = [one for one in there.values() if one.provenance.pending is not None]
+    holds = {one.tool.name: Waiting(one.provenance.source, pending(one).since) for one in waiting}
+    return [one.tool for one in there.values()], holds
+
+
+def _report(order: Order, made: Plan, offers: Sequence[Offer], refused: list[Refused], offer: dict[str, Any]) -> Report:
     written = {*made.new, *made.changed, *made.held}
     noted = [one for one in offers if one.notes and one.tool.name in written]
     return Report(
@@ -243,4 +262,5 @@ def _report(order: Order, made: Plan, offers: Sequence[Offer], refused: list[Ref
         waiting=made.waiting,
         refused=tuple(refused),
         warnings=tuple(Warned(one.tool.name, one.notes) for one in noted),
+        offer=offer,
     )

@@ -66,12 +66,6 @@ def report(done: Report) -> None:
         _lines("+", done.new)
         _lines("-", done.gone)
     _lines("~", [f"{one.name} ({', '.join(one.fields) or 'order or notes'})" for one in done.changed])
-    if held := len(done.held) + len(done.waiting):
-        err.print(
-            f"{counted(held)} wait for approval and are not offered: 'toolfunnel tools approve'",
-            style="yellow",
-            highlight=False,
-        )
     _lines("refused:", [f"{one.original}: {one.reason}" for one in done.refused])
     _warn(done)
 

@@ -226,6 +226,23 @@ def test_duplicates_lists_pairs(stocked: Place) -> None:
     assert stocked.run("tools", "duplicates", "--source", "nobody").out == "0 pairs of near-duplicates\n"
 
 
+def test_import_says_what_can_be_offered(place: Place) -> None:
+    """At its end, on standard error: how many of its tools can be, and for the others what to set."""
+    names = ("read_it", "see_it", "send_it", "erase_it", "leave_it")
+    risks = ("read", "read", "write", "dangerous", "read")
+    kept = [tools.record(tools.function(name), risk=risk) for name, risk in zip(names, risks, strict=True)]
+    kept[-1]["enabled"] = False
+    place.write("tools.json", catalogue(kept))
+    assert place.run("tools", "import", "tools.json").err.splitlines()[-4:] == [
+        "2 of 5 tools can be offered now",
+        "   1  disabled: enable it: PATCH /admin/tools/NAME with enabled: true",
+        "   1  risk dangerous, which is never offered",
+        "   1  risk write, not in safety.allow: add write to safety.allow",
+    ]
+    again = place.run("tools", "import", "tools.json", "--json").json
+    assert (again["offer"]["tools"], again["offer"]["now"], len(again["unchanged"])) == (5, 2, 5)
+
+
 def test_columns_say_how_wide_a_table_is_in_a_pipe(stocked: Place) -> None:
     """Lines are as long as COLUMNS says; what is no number, or none at all, is as if it were not there."""
     widths = {}

@@ -27,7 +27,11 @@ def test_a_changed_definition_is_shown_and_approved(place: Place, server: McpSer
     server.tools = [tool("mail", "Send a mail to me."), tool("other")]
     again = place.run("sources", "sync", "crm")
     assert again.out == "crm: 0 new, 1 changed, 0 gone, 1 unchanged\n~ crm__mail (description)\n"
-    assert "1 tool wait" in again.err
+    assert "1 of 2 tools can be offered now" in again.err
+    assert "   1  waiting for approval (source crm): toolfunnel tools approve --source crm" in again.err
+    kept = {row["name"]: row["withheld"] for row in place.run("route", "Send a mail", "--json").json["tools"]}
+    assert kept["crm__mail"]["reasons"][0].startswith("waits for approval since 20")
+    assert kept["crm__mail"]["do"] == ["toolfunnel tools approve crm__mail"]
     shown = place.run("tools", "approve").out
     assert "  - description: Send a mail.\n  + description: Send a mail to me.\n" in shown
     assert place.run("route", "Send a mail", "--json").json["sent"] == ["crm__other"]
@@ -35,6 +39,20 @@ def test_a_changed_definition_is_shown_and_approved(place: Place, server: McpSer
     assert (other.code, "another definition" in other.err) == (1, True)
     digest = shown.split("digest ")[1].split()[0]
     assert place.run("tools", "approve", "crm__mail", "--digest", digest).out == "1 tool approved\n"
+
+
+def test_an_import_says_what_can_be_offered(place: Place, server: McpServer) -> None:
+    """How many tools of the source can be, and what to set for the others; dry or not, and whose the tenant's are."""
+    server.tools = [tool(f"read_{i}") for i in range(3)]
+    dry = place.run("import", "mcp", server.url, "--source", "crm", "--risk", "write", "--tenant", "acme", "--dry-run")
+    assert [line.strip() for line in dry.err.splitlines()][-3:] == [
+        "0 of 3 tools can be offered now",
+        "3  risk write, not in safety.allow: add write to safety.allow",
+        "3  tenant acme: to callers whose key names it",
+    ]
+    allowed = {"TOOLFUNNEL_SAFETY__ALLOW": '["read","write"]'}
+    done = place.run("import", "mcp", server.url, "--source", "crm", "--risk", "write", "--json", variables=allowed)
+    assert done.json["offer"] == {"tools": 3, "now": 3, "withheld": [], "tenants": {}}
 
 
 def test_what_cannot_be_taken_is_told_and_skipped(place: Place) -> None:

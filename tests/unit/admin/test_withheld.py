@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.admin.withheld import Hold, Keeping, offering, summary, told
+from app.admin.withheld import Keeping, Waiting, offering, summary, told
 from router.permit import barriers
 from router.types import Grants, Kind, Risk, Tool
 from tests.unit.router.fakes import tool
 
 READ = frozenset({Risk.READ})
 BOTH = frozenset({Risk.READ, Risk.WRITE})
-HELD = {"a": Hold("shop", datetime(2026, 3, 2, 9, 30, tzinfo=UTC))}
+HELD = {"a": Waiting("shop", datetime(2026, 3, 2, 9, 30, tzinfo=UTC))}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_risk_that_the_key_does_not_grant_is_told_apart() -> None:
 def test_summary_counts_by_all_that_keeps_a_tool_back() -> None:
     """Most first; tools that wait are counted by their source, whatever their names and times."""
     tools = [tool("a", enabled=False), tool("c", enabled=False), *(tool(f"w{i}", risk=Risk.WRITE) for i in range(3))]
-    keeping = Keeping(READ, HELD | {"c": Hold("shop")})
+    keeping = Keeping(READ, HELD | {"c": Waiting("shop")})
     found = summary(told(one, barriers(one, Grants()), Grants(), keeping) for one in tools)
     assert found == [
         {"tools": 3, "reason": "risk write, not in safety.allow", "do": "add write to safety.allow"},
