@@ -25,11 +25,11 @@ from app.encoders.commands import encoder
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
-from app.explaining import asked_as, explain
+from app.explaining import asked_as, explain, request_body
 from app.explaining import question as asked
 from app.imports import commands as imports
 from app.registry.commands import backup, migrate, restore
-from app.registry.console import Config, Json, load, read, with_registry
+from app.registry.console import RISKS, Config, Json, load, read, risk_of, with_registry
 from app.registry.learn import learned
 from app.registry.sources import Sources
 from app.registry.store import Registry
@@ -144,7 +144,7 @@ def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
     config: Config = None,
     tag: Annotated[str | None, typer.Option(help="Only tools with this tag.", callback=_given)] = None,
     q: Annotated[str | None, typer.Option(help="Only tools with this in name or description.", callback=_given)] = None,
-    risk: Annotated[Risk | None, typer.Option(help="Only tools of this risk.")] = None,
+    risk: Annotated[Risk | None, typer.Option(help="Only tools of this risk.", parser=risk_of, metavar=RISKS)] = None,
     tenant: Annotated[str | None, typer.Option(help="Only tools of this tenant.", callback=_given)] = None,
     limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100_000,
     as_json: Json = False,
@@ -231,28 +231,37 @@ def list_duplicates(
 
 
 @app.command()
-def route(
+def route(  # noqa: PLR0913, PLR0917 - options
     question: Annotated[
-        str, typer.Argument(help="What a user would ask.", metavar="QUESTION", callback=_given, show_default=False)
-    ],
+        str | None, typer.Argument(help="What a user would ask.", metavar="QUESTION", callback=_given)
+    ] = None,
+    request: Annotated[
+        Path | None,
+        typer.Option(
+            help="Explain a whole request instead: a file with its JSON body; - is standard input.", metavar="FILE"
+        ),
+    ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Choose at most so many tools.", min=1)] = None,
     key: Annotated[str | None, typer.Option(help="Id of a caller's key: choose as for its requests.")] = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Explain which tools a question would be sent with, and why. Nothing is sent."""
-    loaded = load(config)
-    if not question.strip():
+    """Explain which tools a question or a request would be sent with, and why. Nothing is sent."""
+    if (question is None) == (request is None):
+        raise typer.BadParameter("a question, or --request FILE: one of them", param_hint="'QUESTION'")
+    if question is not None and not question.strip():
         raise typer.BadParameter("it is empty; ask something", param_hint="'QUESTION'")
+    loaded = load(config)
+    body = asked(question) if question is not None else request_body(request or Path("-"), loaded.server.max_body_bytes)
 
     async def work(registry: Registry) -> dict[str, Any]:
-        return await explain(loaded, registry, asked(question), await asked_as(registry, k, key))
+        return await explain(loaded, registry, body, await asked_as(registry, k, key))
 
     explained = with_registry(loaded, work)
     if as_json:
         print_json(explained)
     elif explained["tools"]:
-        show_decision(question, explained)
+        show_decision(question or "", explained)
     else:
         out.print(_empty(loaded), markup=False, highlight=False)
 

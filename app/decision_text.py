@@ -20,7 +20,9 @@ WIDTH = 100
 _NEAR = 5  # tools that were nearly chosen
 _WITHHELD = 5  # tools that are kept back and would be sent
 _TOP = 3  # ranks at which also what can never be offered is worth telling
+_OWN = 3  # tools of the client, all kept, that are listed one by one
 _QUESTION_CELLS = 300  # of a question that are shown
+_EARLIER_CELLS = 75  # of what was said before
 _NAME_PERCENT = 42  # of the width, at most
 _DESCRIBED = 18  # columns that a description is worth showing in
 _WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
@@ -37,12 +39,17 @@ _Row = Mapping[str, Any]
 def show_decision(question: str, explained: Mapping[str, Any]) -> None:
     """Print a decision. `question` is what was asked; empty: the newest text that was searched with."""
     rows: Sequence[_Row] = explained["tools"]
-    chosen = sorted((row for row in rows if row["chosen"]), key=_rank)
+    chosen = [row for row in rows if row["chosen"]]
+    own = [row for row in chosen if row["why"] == Reason.OWN]
+    listed = sorted((row for row in chosen if len(own) <= _OWN or row["why"] != Reason.OWN), key=_rank)
     near = [row for row in rows if not row["chosen"] and row["fused"]][:_NEAR]
     kept = [row for row in rows if row["withheld"] and _is_worth_telling(row)]
     _head(question, explained, len(chosen))
-    if chosen or near:
-        _print(_tools_table(rows, chosen, near, needless=_is_needless(explained)))
+    if listed or near:
+        _print(_tools_table(rows, listed, near, needless=_is_needless(explained)))
+    if len(own) > _OWN:
+        _print()
+        _print(Text(f"and the client's own {counted(len(own))}, all of them: {_some(own)}"))
     if kept:
         _print()
         _print(_withheld_table(kept[:_WITHHELD], more=len(kept) - _WITHHELD))
@@ -54,7 +61,7 @@ def _head(question: str, explained: Mapping[str, Any], chosen: int) -> None:
     _print()
     _print(Text(_clipped(question or (query[0]["text"] if query else "(no text to search with)")), style="bold"))
     for part in query[1:]:
-        _print(Text(f"after: {_clipped(part['text'], WIDTH)} (counts {part['weight']:.2f})", style="dim"))
+        _print(Text(f"after: {_clipped(part['text'], _EARLIER_CELLS)} (counts {part['weight']:.2f})", style="dim"))
     tokens, took = explained["tokens"], explained["timings_ms"]["route"]
     if chosen:
         of = f"{chosen:,} of {counted(explained['available'])} {'is' if chosen == 1 else 'are'} sent"
@@ -151,8 +158,15 @@ def _remedies(kept: Sequence[_Row]) -> Iterator[str]:
         if row["withheld"]["do"]:
             names.setdefault("; ".join(row["withheld"]["do"]), []).append(row["name"])
     for remedy, found in names.items():
-        some = ", ".join(found[:2]) + (f" and {len(found) - 2:,} more" if len(found) > 2 else "")
-        yield f"to have {some} offered: {remedy}"
+        yield f"to have {_several(found, 2)} offered: {remedy}"
+
+
+def _some(rows: Sequence[_Row]) -> str:
+    return printable(_several([row["name"] for row in rows], 4))
+
+
+def _several(names: Sequence[str], shown: int) -> str:
+    return ", ".join(names[:shown]) + (f" and {len(names) - shown:,} more" if len(names) > shown else "")
 
 
 def _advice(explained: Mapping[str, Any]) -> Iterator[str]:

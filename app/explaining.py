@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from app.admin.service import decision
 from app.admin.withheld import keeping
 from app.encoders import close_all
 from app.encoders.readers import load as load_readers
-from app.errors import NotFound
+from app.errors import BadRequest, NotFound
 from app.registry.keys import KeyStore, named
 from app.registry.snapshot import Snapshots
 from app.registry.sources import Sources
@@ -39,6 +42,22 @@ async def asked_as(registry: Registry, k: int | None, key_id: str | None) -> Opt
 def question(text: str) -> bytes:
     """Return the request that asks just this."""
     return json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+
+
+def request_body(path: Path, most: int) -> bytes:
+    """Read the body of a request from a file; - is standard input.
+
+    Raises:
+        BadRequest: It cannot be read, or has more than `most` bytes.
+    """
+    try:
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+            body = file.read(most + 1)
+    except OSError as error:
+        raise BadRequest(f"{path}: {error.strerror}") from error
+    if len(body) > most:
+        raise BadRequest(f"{path}: it has more than {most:,} bytes, as many as a request may have")
+    return body
 
 
 async def explain(loaded: Settings, registry: Registry, body: bytes, options: Options) -> dict[str, Any]:

@@ -50,7 +50,7 @@ from app.registry.sources import Sources
 from app.registry.store import Registry
 from app.reload import Reload
 from app.routing import Options, Routing
-from app.settings import Configuration, IndexKind, Settings, read
+from app.settings import Configuration, IndexKind, Settings, in_words, read
 from app.settings.encoders import dumped, restored
 from app.settings.secret import secrets_of
 from app.telemetry import Telemetry, configure_logging
@@ -305,7 +305,7 @@ def _on_gateway_error(_: Request, error: Exception) -> Response:
 
 def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+    text = "; ".join(f"{'.'.join(map(str, e['loc']))}: {in_words(e)}" for e in error.errors())
     return _answer(text, answer_for(BadRequest()))
 
 

@@ -9,7 +9,7 @@ import typer
 
 from app.callers import issue
 from app.errors import NotFound
-from app.registry.console import Config, Json, load, with_registry
+from app.registry.console import RISKS, Config, Json, load, risk_of, with_registry
 from app.registry.keys import KeyStore
 from app.registry.store import Registry
 from app.terminal import err, given, out, print_json, show_keys
@@ -28,7 +28,9 @@ def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
     tenant: Annotated[list[str] | None, typer.Option(help="A tenant whose tools it reaches, too.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only tools of this source.")] = None,
     tag: Annotated[list[str] | None, typer.Option(help="Only tools with this tag.")] = None,
-    risk: Annotated[list[Risk] | None, typer.Option(help="Only tools of this risk.")] = None,
+    risk: Annotated[
+        list[Risk] | None, typer.Option(help="Only tools of this risk.", parser=risk_of, metavar=RISKS)
+    ] = None,
     limit: Annotated[list[str] | None, typer.Option(help="Requests, such as 60/minute.", metavar="LIMIT")] = None,
     days: Annotated[int | None, typer.Option(help="Days for which it opens; without, for ever.", min=1)] = None,
     config: Config = None,

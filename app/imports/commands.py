@@ -17,11 +17,11 @@ from app.encoders import close_all, make_encoders
 from app.errors import BadRequest, InvalidRecords
 from app.imports import show
 from app.imports.service import Imports, Order, Report
-from app.registry.console import Config, Json, load, with_registry
+from app.registry.console import RISKS, Config, Json, load, risk_of, with_registry
 from app.registry.learn import embed_missing, learned
 from app.registry.sources import Sources
 from app.registry.store import Registry
-from app.settings import Settings
+from app.settings import Settings, in_words
 from app.settings.imports import SourceKind, SourceSpec
 from app.terminal import err, given, out, print_json
 from router.errors import EncoderError
@@ -45,7 +45,9 @@ Approve = Annotated[bool, typer.Option("--approve", help="Take changed definitio
 Skip = Annotated[bool, typer.Option("--skip", help="Leave out tools that cannot be taken, instead of taking none.")]
 Every = Annotated[float | None, typer.Option("--every", help="Seconds after which the server does it again.", min=1)]
 Tenant = Annotated[str, typer.Option("--tenant", help="Whose the tools are; without, everyone's.", callback=given)]
-RiskOption = Annotated[Risk | None, typer.Option("--risk", help="The risk of the tools.")]
+RiskOption = Annotated[
+    Risk | None, typer.Option("--risk", help="The risk of the tools.", parser=risk_of, metavar=RISKS)
+]
 
 
 @imports.command("openapi")
@@ -176,7 +178,7 @@ def _spec(
     try:
         return SourceSpec(name=name, kind=kind, interval_s=every, **at, **further, **flags)
     except ValidationError as error:
-        raise BadRequest("\n".join(detail["msg"].removeprefix("Value error, ") for detail in error.errors())) from error
+        raise BadRequest("\n".join(map(in_words, error.errors()))) from error
 
 
 def _run(config: Path | None, order: Order, *, as_json: bool) -> None:

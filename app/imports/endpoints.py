@@ -28,6 +28,7 @@ from app.imports.schemas import (
 )
 from app.imports.service import Order
 from app.registry.sources import Provenance
+from app.settings import in_words
 from app.settings.imports import SourceSpec
 
 _ESCAPED = 6  # bytes at most that a character takes in a JSON text: \u0041
@@ -147,7 +148,7 @@ def _order(body: bytes, most: int) -> Order:
         spec = SourceSpec(**fields)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in details)
+        text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {in_words(one)}".removeprefix(": ") for one in details)
         raise BadRequest(f"The import cannot be read: {text}") from error
     return Order(spec, document, dry_run is True)
 

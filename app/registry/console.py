@@ -12,12 +12,27 @@ import typer
 from app import settings
 from app.registry.store import Registry
 from app.settings import Configuration, Settings
+from app.terminal import given, printable
+from router.types import Risk
 
 T = TypeVar("T")
 
 Config = Annotated[Path | None, typer.Option("--config", help="The configuration file.", show_default="config.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RISKS = "|".join(Risk)
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+
+
+def risk_of(text: str | Risk) -> Risk:
+    """Read a risk from the command line.
+
+    Raises:
+        BadParameter: There is none of this name.
+    """
+    try:
+        return Risk(text)
+    except ValueError:
+        raise typer.BadParameter(f"{printable(given(text))!r} is none of {', '.join(Risk)}") from None
 
 
 def load(config: Path | None) -> Settings:

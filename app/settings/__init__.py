@@ -7,6 +7,7 @@ may be written as `env:NAME` or `file:PATH`; they are resolved once, here, and n
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -311,11 +312,16 @@ def _refuse_unknown_variables() -> None:
                 )
 
 
+def in_words(detail: Mapping[str, Any]) -> str:
+    """Return what an error of pydantic says, without the name of its class."""
+    return str(detail["msg"]).removeprefix("Value error, ")
+
+
 def _readable(error: ValidationError) -> str:
     lines = []
     for detail in error.errors(include_url=False, include_input=False):
         place = ".".join(str(part) for part in detail["loc"]) or "configuration"
-        message = detail["msg"].removeprefix("Value error, ")
+        message = in_words(detail)
         if detail["type"] == "extra_forbidden":
             message = "there is no such key"
         lines.append(f"{place}: {message}")

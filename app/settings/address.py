@@ -36,6 +36,8 @@ def database_url(url: str) -> tuple[str, str | None]:
         ValueError: It is of another form. The text repeats nothing of it.
     """
     if url.startswith("sqlite:///"):
+        if "?" in url:
+            raise ValueError("in url, sqlite:///path ends with the file: it has no password and no options behind a ?")
         return url, None
     parts = _split(url)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
@@ -58,6 +60,8 @@ def _split(url: str) -> SplitResult:
     if "@" in parts.path + parts.query or "#" in url:
         # Such as user:pa/ss@host: what is taken for a path would be printed, and is half a password.
         raise ValueError("in url, / ? # and @ of a user name or password are written %2F, %3F, %23 and %40")
+    if "," in parts.netloc.rpartition("@")[2]:
+        raise ValueError("in url, several hosts: name the one that takes changes, or what stands before them all")
     if not _has_a_port(parts):
         raise ValueError("in url, the port is not a number up to 65535")
     if not parts.path.strip("/"):

@@ -61,6 +61,40 @@ def test_route_tells_every_reason_as_json(place: Place) -> None:
     assert (done["sent"], done["withheld"]["tools"], done["withheld"]["would_be_sent"]) == (["read_mail"], 3, 3)
 
 
+def test_route_explains_a_whole_request(stocked: Place) -> None:
+    """From a file or standard input: a conversation with tools of the client's own and a part before the question."""
+    parts = [{"type": "text", "text": "<note>\nNothing is to be done.\n</note>"}, {"type": "text", "text": "天气"}]
+    own = [tools.function(f"own_{number}") for number in range(4)]
+    body = tools.chat("unused", tools=own) | {"messages": [{"role": "user", "content": parts}]}
+    stocked.write("request.json", tools.encoded(body))
+    told = stocked.run("route", "--request", "request.json", "--json")
+    piped = stocked.shell("toolfunnel route --request - --json < request.json")
+    assert {row["name"]: row["from"] for row in told.json["tools"]}["own_0"] == "client"
+    assert told.json["sent"] == piped.json["sent"]
+    assert "weather_forecast" in told.json["sent"]
+    assert "and the client's own 4 tools" in stocked.run("route", "--request", "request.json").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "reason"),
+    [
+        (("--request", "absent.json"), 1, "absent.json: No such file or directory"),
+        (("--request", "broken.json"), 1, "This is not a chat request that can be routed"),
+        (("--request", "large.json"), 1, "it has more than 1,024 bytes"),
+        (("a question", "--request", "broken.json"), 2, "one of them"),
+        ((), 2, "one of them"),
+        ((" ",), 2, "it is empty"),
+    ],
+)
+def test_route_says_what_it_cannot_explain(place: Place, arguments: tuple[str, ...], code: int, reason: str) -> None:
+    """A file that is not there, that is no request or too large for one; and neither or both of question and file."""
+    place.write("broken.json", "[1")
+    place.write("large.json", " " * 1_025)
+    done = place.run("route", *arguments, variables={"TOOLFUNNEL_SERVER__MAX_BODY_BYTES": "1024"})
+    assert done.code == code
+    assert reason in " ".join(done.err.split())
+
+
 def test_route_reads_a_question_of_any_locale(stocked: Place) -> None:
     """A Chinese question is understood where the locale is ASCII."""
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -70,3 +70,13 @@ def test_config_check_prints_yaml_that_can_be_used_again(place: Place) -> None:
     shown = place.run("config", "check")
     place.write("config.yaml", shown.out)
     assert (shown.code, place.run("config", "check").out) == (0, shown.out)
+
+
+@pytest.mark.parametrize("command", [("tools", "list"), ("keys", "create", "Desk"), ("import", "file", "x")])
+def test_a_risk_that_does_not_exist_is_refused_in_words(place: Place, command: tuple[str, ...]) -> None:
+    """It says which there are, and nothing of what read it."""
+    done = place.run(*command, "--risk", "foo")
+    said = " ".join(done.err.replace("│", " ").split())
+    assert done.code == 2
+    assert "'foo' is none of read, write, dangerous" in said
+    assert "Value error" not in said

@@ -127,6 +127,16 @@ def test_decision_shows_what_earlier_words_count(capsys: pytest.CaptureFixture[s
     assert text.count("Busan") < 25
 
 
+def test_decision_counts_a_clients_own_tools_that_are_all_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """Few stand in the table; many are one line, and what is sent beside them is not lost among them."""
+    own = [_row(f"own_{i}") | {"why": "client's own", "from": "client"} for i in range(20)]
+    few, many = (_shown(capsys, *own[:number], _row("weather", 1)) for number in (3, 20))
+    assert " ".join(few.split()).count("client's own") == 3
+    assert "and the client's own 20 tools, all of them: own_0, own_1, own_2, own_3 and 16 more" in many
+    assert "21 of 7 tools are sent" in many
+    assert " 1  weather" in many
+
+
 def test_decision_fits_with_the_longest_names_and_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
     """Names of 64 characters are shortened in the middle, wide characters count double; each line fits."""
     names = [f"{'a' * 30}_{number}_{'b' * 30}" for number in (1, 2)]
