@@ -36,7 +36,7 @@ async def asked_as(registry: Registry, k: int | None, key_id: str | None) -> Opt
     key = named(keys, key_id)
     if key is None:
         raise NotFound(f"There is no key {key_id!r}. 'toolfunnel keys list' shows them.")
-    return Options(k=k, grants=key.grants)
+    return Options(k=k, grants=key.grants, of_key=key.source)
 
 
 def question(text: str) -> bytes:

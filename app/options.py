@@ -6,10 +6,12 @@ from app.credentials import Headers
 from app.digits import whole
 from app.errors import BadRequest
 from app.routing import Options
+from app.settings import SourcePolicy
 
 PREFIX = b"x-toolfunnel-"
 _NONE = Options()
 _MOST = 999_999
+_MOST_KEPT = 128  # names of tools to keep
 
 
 def read(headers: Headers) -> Options:
@@ -24,11 +26,15 @@ def read(headers: Headers) -> Options:
     mode = values.get(b"x-toolfunnel-tools", "auto").lower()
     if mode not in ("auto", "off"):
         raise BadRequest("x-toolfunnel-tools is 'auto' or 'off'")
-    tags = values.get(b"x-toolfunnel-tags", "").split(",")
+    keep = _words(values.get(b"x-toolfunnel-keep"))
+    if len(keep) > _MOST_KEPT:
+        raise BadRequest(f"x-toolfunnel-keep names {_MOST_KEPT} tools at most")
     return Options(
         off=mode == "off",
         k=_positive(values.get(b"x-toolfunnel-k")),
-        tags=frozenset(tag.strip() for tag in tags if tag.strip()),
+        tags=frozenset(_words(values.get(b"x-toolfunnel-tags"))),
+        source=_source(values.get(b"x-toolfunnel-source")),
+        keep=keep,
     )
 
 
@@ -38,6 +44,20 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8").strip()
     except UnicodeDecodeError:
         return value.decode("latin-1").strip()
+
+
+def _words(value: str | None) -> tuple[str, ...]:
+    words = (word.strip() for word in (value or "").split(","))
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _source(value: str | None) -> SourcePolicy | None:
+    if value is None:
+        return None
+    try:
+        return SourcePolicy(value.lower())
+    except ValueError:
+        raise BadRequest(f"x-toolfunnel-source is one of {', '.join(SourcePolicy)}") from None
 
 
 def _positive(value: str | None) -> int | None:

@@ -19,8 +19,10 @@ from typing import TypeVar
 import structlog
 
 from app.errors import BadRequest
+from app.joining import Decision, decide
 from app.lists import Lists
-from app.settings import Settings
+from app.settings import Settings, SourcePolicy, granted
+from app.settings.tools import Granted
 from app.wire import chat, coding, own_tools
 from app.wire.acceptable import acceptable
 from app.workers import Length, Task, Workers
@@ -52,12 +54,23 @@ _READ_S = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a caller's `x-toolfunnel-…` headers ask for, and what its key `grants`: `safety.allow` limits that."""
+    """What a caller's `x-toolfunnel-…` headers ask for, and what its key `grants`: `safety.allow` limits that.
+
+    `source` is what a header says about whose tools are sent, `of_key` what the key says; `keep` names tools of the
+    client's that stay in a long list.
+    """
 
     off: bool = False
     k: int | None = None
     tags: frozenset[str] = frozenset()
     grants: Grants = ANYONE
+    source: SourcePolicy | None = None
+    of_key: SourcePolicy | None = None
+    keep: tuple[str, ...] = ()
+
+    def granted(self, settings: Settings) -> Granted:
+        """Return whose tools its requests get."""
+        return granted(settings.tools.source, self.of_key, self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,7 @@ class Routed:
     """The bytes to send, and how they came about. `outcome` is one of `telemetry.Usage.outcome`.
 
     `own`: how many tools the client sent that may go out; `set_aside`: how many may not. `parsed`: when reading the
-    body began and ended, in seconds.
+    body began and ended, in seconds. `left`: why a tool list had to stay as it was. `decided`: whose tools it gets.
     """
 
     body: bytes
@@ -75,6 +88,8 @@ class Routed:
     own: int = 0
     set_aside: int = 0
     parsed: tuple[float, float] | None = None
+    left: str = ""
+    decided: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +101,16 @@ class _Read:
     own: Catalog | None = None
 
 
-_Step = Callable[[bytes | _Read, Catalog, Options, str], Routed | _Read | bytes]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who asks for what: `removed` tools were taken out of the body before."""
+
+    options: Options
+    owner: str
+    removed: int = 0
+
+
+_Step = Callable[[bytes | _Read, Catalog, _Asked], Routed | _Read | bytes]
 T = TypeVar("T")
 
 
@@ -126,23 +150,33 @@ class Routing:
         self._aside.shutdown(wait=False, cancel_futures=True)
         self.router.close()
 
-    async def route(
-        self, body: bytes, catalog: Catalog, options: Options, owner: str, share: str | None = None
+    async def route(  # noqa: PLR0913 - two of them by name
+        self,
+        body: bytes,
+        catalog: Catalog,
+        options: Options,
+        owner: str,
+        share: str | None = None,
+        *,
+        removed: int = 0,
     ) -> Routed:
         """Give the body to send. `share` says whose work it is where threads are scarce, the owner's as a rule.
+
+        `removed`: how many tools of the client's were taken out of the body before.
 
         Raises:
             BadRequest: Duplicate keys hide the tool list or what decides about it.
         """
         started = time.perf_counter()
         what: bytes | _Read = body
+        asked = _Asked(options, owner, removed)
         if len(body) <= _AT_ONCE_BYTES:
-            decided = self._decided(body, self._known, catalog, options, owner)
+            decided = self._decided(body, self._known, catalog, asked)
             if isinstance(decided, Routed):
                 return replace(decided, route_ms=_ms_since(started))
             what = decided
         task = Task(owner if share is None else share, _length(what))
-        steps = self._decided, what, self._searched, catalog, options, owner
+        steps = self._decided, what, self._searched, catalog, asked
         try:
             job = await self._workers.begin(task, self._wait_s, *steps)
         except TimeoutError:
@@ -206,13 +240,11 @@ class Routing:
         """
         return await self.aside(partial(self._explain, body, catalog, options))
 
-    def _decided(
-        self, what: bytes | _Read, step: _Step, catalog: Catalog, options: Options, owner: str
-    ) -> Routed | _Read | bytes:
+    def _decided(self, what: bytes | _Read, step: _Step, catalog: Catalog, asked: _Asked) -> Routed | _Read | bytes:
         """Route a body by a step; what that cannot do comes back, as far as it was read."""
         body = what if isinstance(what, bytes) else what.request.body
         try:
-            return step(what, catalog, options, owner)
+            return step(what, catalog, asked)
         except chat.AmbiguousBody as error:
             raise BadRequest(str(error)) from error
         except chat.Unreadable as error:
@@ -224,7 +256,7 @@ class Routing:
             _log.exception("routing failed; the request went out as it came")
             return Routed(body, "failed")
 
-    def _known(self, body: bytes | _Read, catalog: Catalog, options: Options, owner: str) -> Routed | _Read | bytes:
+    def _known(self, body: bytes | _Read, catalog: Catalog, asked: _Asked) -> Routed | _Read | bytes:
         """Route what is small, needs no search and has no new list: the event loop waits for this."""
         assert isinstance(body, bytes)  # noqa: S101 - nothing was read yet
         try:
@@ -237,11 +269,14 @@ class Routing:
             return read
         read = _Read(request, read.parsed, own)
         if not request.routable:
-            return Routed(body, "untouched", parsed=read.parsed)
-        selection = self.router.known(catalog, own, self._request(request, options, owner))
-        return read if selection is None else self._spliced(read, own, selection)
+            return _left(read)
+        if len(own) > _SHORT_TOOLS:
+            return read
+        decision = self._decision(request, own, catalog, asked)
+        selection = self.router.known(catalog, own, self._request(request, asked, decision))
+        return read if selection is None else self._spliced(read, own, selection, decision)
 
-    def _searched(self, what: bytes | _Read, catalog: Catalog, options: Options, owner: str) -> Routed:
+    def _searched(self, what: bytes | _Read, catalog: Catalog, asked: _Asked) -> Routed:
         began = time.perf_counter()
         end = began + self._answer_s(what if isinstance(what, bytes) else what.request.body)
         by = until(max(end, began + _READ_S))
@@ -249,21 +284,20 @@ class Routing:
         request, deadline = read.request, time.perf_counter() + self._budget_s
         own = self._lists.read(request, by) if read.own is None else read.own
         if not request.routable:
-            return Routed(request.body, "untouched", parsed=read.parsed)
-        asked = self._request(request, options, owner)
-        selection = self.router.route(catalog, own, asked, deadline, end=end)
-        return self._spliced(read, own, selection)
+            return _left(read)
+        decision = self._decision(request, own, catalog, asked)
+        selection = self.router.route(catalog, own, self._request(request, asked, decision), deadline, end=end)
+        return self._spliced(read, own, selection, decision)
 
     def _read(self, body: bytes, most: int, check: Check = never) -> _Read:
         began = time.perf_counter()
         return _Read(self._lists.parse(body, most, check), (began, time.perf_counter()))
 
-    def _spliced(self, read: _Read, own: Catalog, selection: Selection) -> Routed:
-        request, parsed = read.request, read.parsed
-        if not selection.changed or not selection.tools:
-            return Routed(request.body, "untouched", selection, own=len(own), parsed=parsed)
-        spliced = chat.splice(request, self._sent(selection, len(own)), own.tools)
-        return Routed(spliced, "routed", selection, own=len(own), parsed=parsed)
+    def _spliced(self, read: _Read, own: Catalog, selection: Selection, decision: Decision) -> Routed:
+        body, outcome = read.request.body, "untouched"
+        if selection.changed and selection.tools:
+            body, outcome = chat.splice(read.request, self._sent(selection, len(own)), own.tools), "routed"
+        return Routed(body, outcome, selection, own=len(own), parsed=read.parsed, decided=decision)
 
     def _sent(self, selection: Selection, own: int) -> Sequence[Tool]:
         """Return the tools to send: those of the catalogue without what the provider refuses."""
@@ -277,41 +311,56 @@ class Routing:
 
     def _explain(self, body: bytes, catalog: Catalog, options: Options) -> Explained:
         try:
-            if self._settings.tools.source is Source.REGISTRY:
-                body = own_tools.strip(body, self._settings.tools.typed).body
+            removed = 0
+            if options.granted(self._settings).policy is SourcePolicy.REGISTRY:
+                bare = own_tools.strip(body, self._settings.tools.typed)
+                body, removed = bare.body, bare.removed
             parsed = chat.parse(body)
             own = self._lists.read(parsed)
         except (chat.AmbiguousBody, chat.Unreadable, own_tools.NotReadable) as error:
             raise BadRequest(f"This is not a chat request that can be routed: {error}") from error
-        request = self._request(parsed, options, owner="\0explain")
+        asked = _Asked(options, "\0explain", removed)
+        request = self._request(parsed, asked, self._decision(parsed, own, catalog, asked))
         deadline = time.perf_counter() + _EXPLAIN_S
         selection = self.router.route(catalog, own, request, deadline, explain=True)
         return Explained(Pool(own, catalog), request, selection, parsed.routable)
 
-    def _request(self, parsed: chat.ChatRequest, options: Options, owner: str) -> RouteRequest:
+    def _decision(self, parsed: chat.ChatRequest, own: Catalog, catalog: Catalog, asked: _Asked) -> Decision:
+        """Return whose tools a request gets."""
+        options, most = asked.options, self._budget(asked.options).most
+        said = options.granted(self._settings)
+        return decide(said, parsed, own, catalog, options.grants, most, asked.removed)
+
+    def _budget(self, options: Options) -> Budget:
         select = self._settings.select
         k = options.k and min(options.k, select.max)
+        trusted = frozenset(select.trusted_sources)
+        return Budget(k or select.initial, k or select.max, select.max_source_share, trusted)
+
+    def _request(self, parsed: chat.ChatRequest, asked: _Asked, decision: Decision) -> RouteRequest:
+        grants, select = asked.options.grants, self._settings.select
         return RouteRequest(
             conversation=parsed.conversation,
             forced=parsed.forced,
-            grants=replace(
-                options.grants, risks=options.grants.risks & self._settings.safety.allow, wanted=options.tags
-            ),
-            budget=Budget(
-                k or select.initial, k or select.max, select.max_source_share, frozenset(select.trusted_sources)
-            ),
-            floor=select.floor and not self._needs_tools(parsed),
-            source=self._settings.tools.source,
-            owner=owner,
+            grants=replace(grants, risks=grants.risks & self._settings.safety.allow, wanted=asked.options.tags),
+            budget=self._budget(asked.options),
+            floor=select.floor and not _needs_tools(parsed, decision.source),
+            source=decision.source,
+            owner=asked.owner,
             kinds=parsed.kinds,
         )
 
-    def _needs_tools(self, parsed: chat.ChatRequest) -> bool:
-        """Tell whether a request cannot do without tools of the catalogue, whatever is asked.
 
-        Where the client's own are set aside, none at all would be left, and a list is never made empty.
-        """
-        return parsed.demanding or (self._settings.tools.source is Source.REGISTRY and parsed.tools is not None)
+def _needs_tools(parsed: chat.ChatRequest, source: Source) -> bool:
+    """Tell whether a request cannot do without tools of the catalogue, whatever is asked.
+
+    Where the client's own are set aside, none at all would be left, and a list is never made empty.
+    """
+    return parsed.demanding or (source is Source.REGISTRY and parsed.tools is not None)
+
+
+def _left(read: _Read) -> Routed:
+    return Routed(read.request.body, "untouched", parsed=read.parsed, left=read.request.left)
 
 
 def _length(what: object) -> Length:

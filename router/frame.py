@@ -23,14 +23,15 @@ class Frame:
     """Which tools of a pool count, `bool[n]`.
 
     `registered` are those of the catalogue that the grants reach. Retrieval may see `permitted` ones: trimmable tools
-    of the client and permitted ones of the catalogue. `kept` ones are sent in any case, `choosable` are the permitted
-    others, `chooses` says whether there is one. `offered` are all that could be sent, `available` their number,
-    `tokens` theirs together. `scope` names what a set in force depends on, but for the conversation, its owner and the
-    catalogue.
+    of the client and permitted ones of the catalogue. A tool choice may name `demandable` ones. `kept` ones are sent
+    in any case, `choosable` are the permitted others, `chooses` says whether there is one. `offered` are all that
+    could be sent, `available` their number, `tokens` theirs together. `scope` names what a set in force depends on,
+    but for the conversation, its owner and the catalogue.
     """
 
     registered: Mask
     permitted: Mask
+    demandable: Mask
     kept: dict[int, Reason]
     choosable: Mask
     chooses: bool
@@ -42,7 +43,10 @@ class Frame:
     @classmethod
     def build(cls, pool: Pool, request: RouteRequest, registered: Mask) -> Self:
         """Build for a pool; `registered` is `permit.permitted` of its catalogue, `bool[n]`."""
-        permitted = _permitted(pool, request, registered)
+        permitted = demandable = _permitted(pool, request, registered)
+        if request.source is Source.FORCED:
+            permitted = demandable.copy()
+            permitted[len(pool.own) :] = False
         kept = cut.invariants(pool, permitted, request.source, request.budget)
         choosable = permitted.copy()
         choosable[list(kept)] = False
@@ -52,6 +56,7 @@ class Frame:
         return cls(
             registered=registered,
             permitted=permitted,
+            demandable=demandable,
             kept=kept,
             choosable=choosable,
             chooses=bool(choosable.any()),
@@ -64,8 +69,9 @@ class Frame:
     @property
     def nbytes(self) -> int:
         """What it takes in memory."""
-        masks = (self.registered, self.permitted, self.choosable, self.offered)
-        return sum(mask.nbytes for mask in masks) + getsizeof(self.kept) + _POSITION_BYTES * len(self.kept) + 1_024
+        masks = (self.registered, self.permitted, self.demandable, self.choosable, self.offered)
+        different = {id(mask): mask.nbytes for mask in masks}
+        return sum(different.values()) + getsizeof(self.kept) + _POSITION_BYTES * len(self.kept) + 1_024
 
 
 def _permitted(pool: Pool, request: RouteRequest, registered: Mask) -> Mask:

@@ -191,9 +191,9 @@ class _Run:
     def in_force(self) -> Held:
         """Give the set to send, and remember it as sent where it would not come out the same again."""
         if not self.request.conversation.has_text:
-            return cut.with_forced(self._without_text(), self.pool, self.request.forced, self.frame.permitted)
+            return cut.with_forced(self._without_text(), self.pool, self.request.forced, self.frame.demandable)
         replayed = self._replay()
-        held = cut.with_forced(replayed, self.pool, self.request.forced, self.frame.permitted)
+        held = cut.with_forced(replayed, self.pool, self.request.forced, self.frame.demandable)
         if held is not replayed or not held.settled:
             hasty = held.hasty and held is replayed  # a forced tool is not for the next one who asks
             self.router.in_force.put(self.keys[self.last], replace(held, settled=False, hasty=hasty), self.pool)

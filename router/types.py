@@ -39,11 +39,12 @@ class Kind(StrEnum):
 
 
 class Source(StrEnum):
-    """Where the tools of a request come from."""
+    """Where the tools of a request come from. `FORCED`: the client, and of the catalogue what the tool choice names."""
 
     BOTH = "both"
     REGISTRY = "registry"
     REQUEST = "request"
+    FORCED = "forced"
 
 
 class Reason(StrEnum):

@@ -140,16 +140,16 @@ async def route(
 ) -> Response:
     """Explain which tools a chat request would be sent with, and why. Nothing is forwarded.
 
-    The headers `x-toolfunnel-tools`, `x-toolfunnel-k` and `x-toolfunnel-tags` count as they do for the request. At most
+    The headers `x-toolfunnel-…` count as they do for the request. At most
     `limit` tools are listed: those sent, then the best of the others. `key`: the id of a caller's key, as whose request
     this one counts; without, nothing of any tenant is offered.
     """
     asked = options.read(request.scope["headers"])
     if key is not None:
-        grants = request.state.keys.ring.grants_of(key)
-        if grants is None:
+        holder = request.state.keys.ring.holder_of(key)
+        if holder is None:
             raise NotFound(f"There is no key {key!r} that opens the gateway.")
-        asked = replace(asked, grants=grants)
+        asked = replace(asked, grants=holder.grants, of_key=holder.source)
     decision = await service.explain(await body_of(request, service.settings), asked, limit)
     return await service.aside(partial(as_json, decision))
 

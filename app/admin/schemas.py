@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.settings import SourcePolicy
 from router.types import Reason, Risk
 
 
@@ -70,6 +71,9 @@ class KeyWanted(BaseModel):
     tags: list[str] = Field([], description="Only tools with one of these tags; empty: any.")
     risks: list[Risk] = Field([], description="Only tools of these risks, within safety.allow; empty: all of that.")
     limits: list[str] = Field([], description="Requests, such as 60/minute; empty: limits.default.")
+    tools_source: SourcePolicy | None = Field(
+        None, description="Whose tools its requests get, within tools.source; null: what that says."
+    )
     expires_at: datetime | None = Field(None, description="With a zone. null: never.")
 
 

@@ -12,6 +12,7 @@ from app.errors import NotFound
 from app.registry.console import RISKS, Config, Json, load, risk_of, with_registry
 from app.registry.keys import KeyStore
 from app.registry.store import Registry
+from app.settings import SourcePolicy
 from app.terminal import err, given, out, print_json, show_keys
 from router.types import Risk
 
@@ -32,6 +33,9 @@ def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
         list[Risk] | None, typer.Option(help="Only tools of this risk.", parser=risk_of, metavar=RISKS)
     ] = None,
     limit: Annotated[list[str] | None, typer.Option(help="Requests, such as 60/minute.", metavar="LIMIT")] = None,
+    tools_source: Annotated[
+        SourcePolicy | None, typer.Option(help="Whose tools its requests get, within tools.source.")
+    ] = None,
     days: Annotated[int | None, typer.Option(help="Days for which it opens; without, for ever.", min=1)] = None,
     config: Config = None,
     as_json: Json = False,
@@ -45,6 +49,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one option a grant
         tags=_given(tag),
         risks=risk or [],
         limits=limit or [],
+        tools_source=tools_source,
         expires_at=datetime.now(UTC).replace(microsecond=0) + timedelta(days=days) if days else None,
     )
     key, secret = issue.issue(wanted, loaded)

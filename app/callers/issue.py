@@ -12,7 +12,7 @@ from app.callers import form
 from app.callers.rate import parsed
 from app.errors import BadRequest, Conflict
 from app.registry.keys import Key
-from app.settings import Settings
+from app.settings import Settings, SourcePolicy
 from router.types import Risk
 
 _LONGEST = 200
@@ -29,6 +29,7 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     tags: list[str] = []
     risks: list[Risk] = []
     limits: list[str] = []
+    tools_source: SourcePolicy | None = None
     expires_at: datetime | None = None
 
 
@@ -68,6 +69,7 @@ def issue(wanted: Wanted, settings: Settings) -> tuple[Key, str]:
         tags=_words(wanted.tags, "tags"),
         risks=tuple(dict.fromkeys(risk.value for risk in wanted.risks)),
         limits=tuple(dict.fromkeys(limit.strip() for limit in wanted.limits)),
+        tools_source=wanted.tools_source or "",
         expires_at=wanted.expires_at and wanted.expires_at.astimezone(UTC),
         digest=form.digest(secret.encode(), pepper.get_secret_value().encode()),
     )
@@ -78,7 +80,8 @@ def as_record(key: Key) -> dict[str, Any]:
     """Give a key as people are shown it; what is kept of its secret is not among it."""
     fields = {name: getattr(key, name) for name in Key.__slots__ if name != "digest"}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()} | {
-        "state": key.state(datetime.now(UTC))
+        "tools_source": key.source,
+        "state": key.state(datetime.now(UTC)),
     }
 
 

@@ -14,17 +14,19 @@ from weakref import WeakSet
 
 from app.callers import form
 from app.registry.keys import Key
+from app.settings import SourcePolicy
 from router.permit import ANYONE
 from router.types import Grants
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a key: its id, what it grants, how often it may be used."""
+    """Who holds a key: its id, what it grants, how often it may be used, whose tools its requests get."""
 
     id: str
     grants: Grants = ANYONE
     limits: tuple[str, ...] = ()
+    source: SourcePolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +86,15 @@ class Keyring:
         """Return whether this looks like a key of this gateway's making, whether it opens or not any more."""
         return form.id_of(shown) in self._ids
 
-    def grants_of(self, key_id: str) -> Grants | None:
-        """Give what a key grants that is held; None where there is none of this id."""
-        return next((held.holder.grants for held in self._held.values() if held.holder.id == key_id), None)
+    def holder_of(self, key_id: str) -> Holder | None:
+        """Return the holder of a key that is held; None where there is none of this id."""
+        return next((held.holder for held in self._held.values() if held.holder.id == key_id), None)
 
     def _of(self, keys: Iterable[Key]) -> dict[str, _Held]:
         return {
             key.digest: _Held(
                 key.expires_at.timestamp() if key.expires_at else float("inf"),
-                Holder(key.id, key.grants, key.limits),
+                Holder(key.id, key.grants, key.limits, key.source),
             )
             for key in keys
             if key.revoked_at is None

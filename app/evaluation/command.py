@@ -26,12 +26,12 @@ from app.registry.learn import embed_missing
 from app.registry.snapshot import Snapshots
 from app.registry.store import Registry
 from app.routing import Options
-from app.settings import Settings
+from app.settings import Settings, SourcePolicy
 from app.telemetry import Telemetry, configure_logging
 from app.terminal import err
 from router import permit
 from router.catalog import Catalog
-from router.types import Grants, Source, Tool
+from router.types import Grants, Tool
 
 _LIVE = "live"
 
@@ -96,7 +96,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - options
     _check_usage(datasets or [], catalog, queries)
     loaded = console.load(config)
     configure_logging(loaded.log.model_copy(update={"level": "warning"}))
-    if loaded.tools.source is Source.REQUEST:
+    if loaded.tools.source is SourcePolicy.REQUEST:
         raise ConfigurationError("tools.source: with 'request' no catalogue is used, so there is nothing to measure")
     before = None if earlier is None else compare.read(earlier)
     if page is not None and (page.is_dir() or not page.absolute().parent.is_dir()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from app.credentials import Headers
+from app.gateway import unsupported
 from app.gateway.exchange import Exchange
 from app.gateway.paths import loggable
 from app.routing import Routed
@@ -18,6 +19,9 @@ def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None
     usage, selection = exchange.usage, routed.selection
     usage.outcome, usage.route_ms, usage.received_bytes = routed.outcome, routed.route_ms, received_bytes
     usage.set_aside = routed.set_aside
+    usage.untrimmed = _untrimmed(routed)
+    if routed.decided is not None:
+        usage.source = f"{routed.decided.source}; reason={routed.decided.why}"
     if routed.parsed is not None:
         exchange.marks["parse begin"], exchange.marks["parse"] = routed.parsed
     if selection is not None:
@@ -29,11 +33,26 @@ def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None
         usage.origins = tuple(place if place < routed.own else None for place in selection.positions)
 
 
+def _untrimmed(routed: Routed) -> str:
+    """Return why a request was not routed; '' where it was, also where that changed nothing."""
+    if routed.selection is not None:
+        return ""
+    return routed.left or routed.outcome
+
+
 def headers_of(usage: Usage) -> Headers:
     """Give the response headers that tell what routing did; never a tool's name."""
+    if usage.untrimmed == unsupported.REASON:
+        return [(b"x-toolfunnel-tools", b"untrimmed; reason=unsupported")]
+    if usage.outcome == "refused":  # it is none that would be routed
+        return []
     headers = [(b"x-toolfunnel-route-ms", f"{usage.route_ms:.2f}".encode())]
-    if usage.mode:
+    if usage.untrimmed:
+        headers.append((b"x-toolfunnel-tools", f"untrimmed; reason={usage.untrimmed}".encode()))
+    elif usage.mode:
         headers.append((b"x-toolfunnel-tools", f"{usage.sent}/{usage.available}".encode()))
+    if usage.source:
+        headers.append((b"x-toolfunnel-source", usage.source.encode()))
     if usage.set_aside:
         headers.append((b"x-toolfunnel-set-aside", str(usage.set_aside).encode()))
     return headers
@@ -45,6 +64,8 @@ def account(exchange: Exchange, telemetry: Telemetry) -> None:
     exchange.mark("end")
     duration_s, first_byte_s = exchange.since("end"), exchange.since("first byte")
     telemetry.finished(exchange.route, usage, duration_s or 0.0, first_byte_s)
+    if usage.untrimmed:
+        telemetry.count_untrimmed(usage.untrimmed)
     if exchange.route == "chat":
         telemetry.count(usage)
     elif usage.failure:

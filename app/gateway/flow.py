@@ -23,7 +23,7 @@ from app.errors import (
     headers_for,
     openai_body,
 )
-from app.gateway import set_aside
+from app.gateway import set_aside, unsupported
 from app.gateway.account import account, add_routing, headers_of
 from app.gateway.exchange import Entrance, Exchange
 from app.gateway.forward import Upstream
@@ -33,11 +33,10 @@ from app.gateway.relay import relay
 from app.hosts import check_caller
 from app.registry.snapshot import Snapshots
 from app.routing import Routed, Routing
-from app.settings import Settings
+from app.settings import Settings, SourcePolicy
 from app.telemetry import BrokenOff, Telemetry
 from app.telemetry.traces import Tracing
 from app.wire import coding
-from router.types import Source
 
 _CLIENT_GONE = 499  # nginx's number for it; never sent, only counted
 
@@ -101,13 +100,15 @@ async def _body(gateway: Gateway, exchange: Exchange, inbox: Inbox, caller: Call
 
 
 async def _passed(gateway: Gateway, exchange: Exchange, inbox: Inbox) -> None:
-    await _admitted(gateway, exchange)
-    if _catalogue_only(gateway) and exchange.scope["method"] == "POST":
+    caller = await _admitted(gateway, exchange)
+    if _catalogue_only(gateway, caller) and exchange.scope["method"] == "POST":
         set_aside.check_path(exchange.scope["path"])
     exchange.body = inbox.stream() if _has_body(exchange.scope["headers"]) else b""
     if not exchange.body:
         await inbox.body(0, None)
-    await inbox.while_present(_exchanged(gateway, exchange, []))
+    if unsupported.may_carry_tools(exchange.scope["method"], exchange.scope["path"]):
+        exchange.usage.untrimmed = unsupported.REASON
+    await inbox.while_present(_exchanged(gateway, exchange, headers_of(exchange.usage)))
 
 
 async def _admitted(gateway: Gateway, exchange: Exchange) -> Caller:
@@ -172,7 +173,7 @@ async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes, h
         BadRequest: Duplicate keys hide the tool list or what decides about it; or see `set_aside.route`.
         Overloaded: See `set_aside.route`.
     """
-    only = _catalogue_only(gateway)
+    only = _catalogue_only(gateway, caller)
     if caller.options.off and not only:
         return Routed(body, "off")
     catalog, plain, share = gateway.snapshots.catalog, body, _share(caller, scope)
@@ -196,8 +197,8 @@ async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes, h
     return routed if routed.outcome == "routed" else replace(routed, body=body)
 
 
-def _catalogue_only(gateway: Gateway) -> bool:
-    return gateway.settings.tools.source is Source.REGISTRY
+def _catalogue_only(gateway: Gateway, caller: Caller) -> bool:
+    return caller.options.granted(gateway.settings).policy is SourcePolicy.REGISTRY
 
 
 def _share(caller: Caller, scope: Scope) -> str:

@@ -48,7 +48,7 @@ def identify(headers: Headers, settings: Settings, keyring: Keyring) -> Caller:
     if holder is None:
         return Caller(owner, asked)
     limits = holder.limits or settings.limits.default
-    return Caller(owner, replace(asked, grants=holder.grants), holder.id, limits)
+    return Caller(owner, replace(asked, grants=holder.grants, of_key=holder.source), holder.id, limits)
 
 
 def is_own_header(name: bytes) -> bool:

@@ -37,7 +37,7 @@ async def route(routing: Routing, body: bytes, catalog: Catalog, caller: Caller,
     if caller.options.off:
         done = Routed(bare.body, "off")
     else:
-        done = await routing.route(bare.body, catalog, caller.options, caller.owner, share)
+        done = await routing.route(bare.body, catalog, caller.options, caller.owner, share, removed=bare.removed)
     sent = {tool.name for tool in done.selection.tools} if done.outcome == "routed" and done.selection else set()
     try:
         return replace(done, body=own_tools.settled(bare, done.body, sent), set_aside=bare.removed)

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.registry import schema
 from app.registry.store import Registry, Watch
+from app.settings import SourcePolicy
 from router.types import Grants, Risk
 
 _WORDS = msgspec.json.Decoder(tuple[str, ...])
@@ -30,7 +31,8 @@ class Key:
     """A caller's key without its secret. Times are UTC; `used_at` is when it was used last, to the minute.
 
     Empty `sources`, `tags` and `risks` narrow nothing; without `tenants` only what belongs to none is reached. `limits`
-    are texts such as `60/minute`; without any the configured default counts.
+    are texts such as `60/minute`; without any the configured default counts. `tools_source`: whose tools its requests
+    get, within `tools.source`; empty: what that says.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Key:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     used_at: datetime | None = None
+    tools_source: str = ""
     digest: str = field(default="", repr=False)
 
     @property
@@ -51,6 +54,11 @@ class Key:
         """What it grants; `safety.allow` limits the risks."""
         risks = frozenset(map(Risk, self.risks)) or frozenset(Risk)
         return Grants(risks, frozenset(self.tags), frozenset(self.sources), frozenset(self.tenants))
+
+    @property
+    def source(self) -> SourcePolicy | None:
+        """Return whose tools its requests get; None where `tools.source` says it."""
+        return SourcePolicy(self.tools_source) if self.tools_source else None
 
     def state(self, now: datetime) -> str:
         """Tell whether it is `active`, `expired` or `revoked`."""

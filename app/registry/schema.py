@@ -111,6 +111,7 @@ keys = Table(
     Column("tags", Text, nullable=False),
     Column("risks", Text, nullable=False),
     Column("limits", Text, nullable=False),
+    Column("tools_source", Text, nullable=False, server_default=""),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=True),
     Column("revoked_at", DateTime(timezone=True), nullable=True),

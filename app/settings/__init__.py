@@ -30,10 +30,13 @@ from app.settings.secret import Secret
 from app.settings.section import Section as _Section
 from app.settings.section import check_base_url
 from app.settings.server import ServerSettings as ServerSettings
+from app.settings.tools import SourcePolicy as SourcePolicy
+from app.settings.tools import ToolSettings as ToolSettings
+from app.settings.tools import granted as granted
 from app.settings.upstream import Credentials as Credentials
 from app.settings.upstream import UpstreamSettings as UpstreamSettings
 from app.settings.upstream import doubt_about_provider as doubt_about_provider
-from router.types import Risk, Source
+from router.types import Risk
 
 PREFIX = "TOOLFUNNEL_"
 CONFIG_VARIABLE = "TOOLFUNNEL_CONFIG"
@@ -61,21 +64,6 @@ class AdminSettings(_Section):
         None, description="Bearer key of the admin API. Required unless the server listens on loopback only."
     )
     max_body_bytes: int = Field(256 * 2**20, ge=1024, description="Largest request to the admin API.")
-
-
-class ToolSettings(_Section):
-    """`tools`: where the tools of a request come from."""
-
-    source: Source = Field(
-        Source.BOTH,
-        description="both: the client's own tools and the catalogue's. registry: only the catalogue's. "
-        "request: only the client's own.",
-    )
-    typed: tuple[str, ...] = Field(
-        (),
-        description="Types of provider tools, such as web_search, that a client may send with source: registry. Others "
-        "are set aside.",
-    )
 
 
 class SelectSettings(_Section):

@@ -16,7 +16,6 @@ from app.errors import ConfigurationError
 from app.settings import Configuration, Credentials, Settings
 from app.settings.file import check_whole
 from app.settings.imports import SourceSpec
-from router.types import Source
 
 # Everything else needs a restart: what a process opens, loads or starts once.
 CHANGEABLE = frozenset({"upstream", "admin", "callers", "tools", "select", "safety", "imports", "log"})
@@ -58,7 +57,7 @@ _DROPPED: tuple[tuple[str, str, Looser], ...] = (
 
 # What may be loosened by writing so, and not by leaving it out.
 _LEFT_OUT: tuple[tuple[str, Looser], ...] = (
-    ("tools.source", lambda old, new: Source.BOTH is new.tools.source is not old.tools.source),
+    ("tools.source", lambda old, new: old.tools.source.is_limit and new.tools.source is not old.tools.source),
     ("tools.typed", lambda old, new: not {*new.tools.typed} <= {*old.tools.typed}),
     ("safety.allow", lambda old, new: not new.safety.allow <= old.safety.allow),
     ("select.max_source_share", lambda old, new: new.select.max_source_share > old.select.max_source_share),

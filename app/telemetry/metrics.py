@@ -44,11 +44,14 @@ class Usage:
     `end`: whole, refused (by the gateway), client_gone, broken_off (the provider's answer), cut_off (at shutdown) or
     failed (a fault of ours in mid-answer).
     `origins`: for each tool sent its place in the client's list, None for one of the catalogue.
+    `untrimmed`: why it was not routed, '' where it was; `source`: whose tools it got, and why.
     `set_aside`: how many tools of the client's were taken out. `caller`: the id of the key that was shown.
     """
 
     outcome: str = "refused"
     mode: str = ""
+    untrimmed: str = ""
+    source: str = ""
     sent: int = 0
     available: int = 0
     set_aside: int = 0
@@ -90,6 +93,7 @@ class Telemetry:
         self._registry = CollectorRegistry()
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
         self._requests = counter("requests", "Chat requests by outcome of routing", "outcome")
+        self._untrimmed = counter("untrimmed", "Requests that went out as they came, not routed, by reason", "reason")
         self._failures = counter("failures", "Errors raised by the gateway itself", "code")
         self._sent = counter("tools_sent", "Tools sent to the provider")
         self._available = counter("tools_available", "Tools that could have been sent")
@@ -184,6 +188,10 @@ class Telemetry:
         """Add an error of a request that was not one to route."""
         self.stats.failures[code] = self.stats.failures.get(code, 0) + 1
         self._failures.labels(code).inc()
+
+    def count_untrimmed(self, reason: str) -> None:
+        """Add a request to a model that was not routed, by one of a few reasons."""
+        self._untrimmed.labels(reason).inc()
 
     def catalog(self, tools: int, pending: int) -> None:
         """Set the size of the catalogue."""

@@ -26,6 +26,14 @@ _READ_KEYS = frozenset({"messages", "tools", "tool_choice", "functions", "functi
 _NEED_TOOLS = ("tool_choice", "function_call", "parallel_tool_calls")
 
 
+# What gives the form of an answer beside `response_format`: vLLM's and llama.cpp's fields, OpenAI's predicted outputs.
+_FORMS = (
+    *("guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs"),
+    *("grammar", "json_schema", "prediction"),
+)
+_WORDS = ("auto", "none", "required", "any")  # of a tool choice that is written as an object of a type
+
+
 # Reading holds up whoever else is served, by a microsecond or less an element. Past this it is not worth it.
 MAX_ELEMENTS = 250_000
 
@@ -47,8 +55,10 @@ class ChatRequest:
     """A request as far as routing reads it, and its untouched bytes.
 
     `list_key` says where the client's tools are (or would be): `tools` or `functions`. `tools` is that list's raw
-    bytes, None where there is none. `routable` is False where the tool list must stay as it is. `demanding`: a
-    request that must have tools, since it asks for a call or speaks about tools that it leaves to the catalogue.
+    bytes, None where there is none. `routable` is False where the tool list must stay as it is, `left` says why.
+    `demanding`: a request that must have tools, since it asks for a call or speaks about tools that it leaves to the
+    catalogue. `forces`: its tool choice says which tools may be called, by name (`forced`) or by type. `structured`:
+    the form of its answer is given, which a call would not have.
     """
 
     body: bytes
@@ -59,6 +69,9 @@ class ChatRequest:
     forced: tuple[str, ...]
     routable: bool
     demanding: bool
+    forces: bool = False
+    structured: bool = False
+    left: str = ""
 
     @property
     def kinds(self) -> frozenset[Kind]:
@@ -73,6 +86,10 @@ class _Message(msgspec.Struct):
     tool_calls: list[dict[str, Any]] | None = None
     function_call: dict[str, Any] | None = None
     name: str | None = None
+
+
+class _Form(msgspec.Struct):
+    type: str
 
 
 _MESSAGES = msgspec.json.Decoder(list[_Message])
@@ -163,6 +180,7 @@ def _request(body: bytes, found: dict[str, members.Member], check: Check) -> Cha
     choice = _choice(found)
     both = tools is not None and functions is not None
     empty = any(member is not None and _EMPTY.fullmatch(member.raw) for member in (tools, functions))
+    left = "two-lists" if both else "empty-list" if empty else "tool-choice" if choice == "none" else ""
     place = found.get(key)
     return ChatRequest(
         body=body,
@@ -171,8 +189,11 @@ def _request(body: bytes, found: dict[str, members.Member], check: Check) -> Cha
         tools=_raw(functions if key == "functions" else tools),
         span=(place.start, place.end) if place else None,
         forced=_forced(choice),
-        routable=not (both or empty or choice == "none"),
+        routable=not left,
         demanding=choice == "required" or (place is None and any(_stands(found, name) for name in _NEED_TOOLS)),
+        forces=isinstance(choice, dict) and choice.get("type") not in _WORDS,
+        structured=_structured(found),
+        left=left,
     )
 
 
@@ -316,6 +337,19 @@ def _decoded(raw: bytes | msgspec.Raw) -> object:
         return msgspec.json.decode(raw)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Unreadable(str(error)) from error
+
+
+def _structured(found: dict[str, members.Member]) -> bool:
+    """Return whether the form of the answer is given: a schema, a grammar, or a text that is foretold."""
+    if any(_stands(found, name) for name in _FORMS):
+        return True
+    try:
+        form = (
+            msgspec.json.decode(found["response_format"].raw, type=_Form | None) if "response_format" in found else None
+        )
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return form is not None and form.type != "text"
 
 
 def _forced(choice: object) -> tuple[str, ...]:

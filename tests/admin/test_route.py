@@ -130,7 +130,7 @@ def test_route_says_history_and_grown(stocked: GatewayProcess) -> None:
 def test_route_says_clients_own_and_whose_definition_wins(stocked: GatewayProcess) -> None:
     """The client's own tools are kept, and of a name in both the catalogue's is the one that gives way."""
     own = [tools.function("compare_contract", "Mine."), tools.function("make_coffee", "Also mine.")]
-    decision = explain(stocked, tools.chat(QUESTION, own))
+    decision = explain(stocked, tools.chat(QUESTION, own), x_toolfunnel_source="both")
     mine = [row for row in decision["tools"] if row["from"] == "client"]
     assert [(r["name"], r["chosen"], r["why"]) for r in mine] == [
         ("compare_contract", True, "client's own"),
@@ -159,7 +159,7 @@ def test_route_trims_a_clients_long_list(stocked: GatewayProcess) -> None:
 def test_route_leaves_out_custom_tools_where_the_list_cannot_hold_them(stocked: GatewayProcess) -> None:
     """A client that speaks of `functions` is offered none but functions."""
     functions = [tools.function("mine")["function"]]
-    decision = explain(stocked, tools.chat("Run code on a contract", functions=functions))
+    decision = explain(stocked, tools.chat("Run code on a contract", functions=functions), x_toolfunnel_source="both")
     assert row(decision, "contract_code")["why"] == "not permitted"
 
 
@@ -192,7 +192,8 @@ def test_route_honours_tags_in_any_script(stocked: GatewayProcess, upstream: Ups
 
 def test_route_honours_off(stocked: GatewayProcess) -> None:
     """With x-toolfunnel-tools: off the client's list goes out as it came; the ranking is told all the same."""
-    decision = explain(stocked, tools.chat(QUESTION, [tools.function("mine")]), x_toolfunnel_tools="off")
+    asked = {"x_toolfunnel_tools": "off", "x_toolfunnel_source": "both"}
+    decision = explain(stocked, tools.chat(QUESTION, [tools.function("mine")]), **asked)
     assert (decision["mode"], decision["sent"]) == ("off", ["mine"])
     assert decision["tokens"]["before"] == decision["tokens"]["after"] > 0
     assert row(decision, "compare_contract")["fused"]["rank"] == 1
@@ -218,8 +219,8 @@ def test_route_tells_when_the_list_is_left_alone(
 ) -> None:
     """Where the gateway adds nothing, no tool of the catalogue is told as chosen."""
     body = tools.chat(QUESTION, **fields)
-    decision = explain(stocked, body)
-    stocked.post(body)
+    decision = explain(stocked, body, x_toolfunnel_source="both")
+    stocked.post(body, x_toolfunnel_source="both")
     assert decision["mode"] == "untouched"
     assert decision["sent"] == upstream.last.tool_names
     assert not any(row["chosen"] for row in decision["tools"] if row["from"] == "catalogue")

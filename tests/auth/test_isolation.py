@@ -202,8 +202,11 @@ def test_auth_e05_the_provider_sees_only_what_is_granted(pair: Pair, issue: Issu
         key = (acme, nobody, both)[number % 3]
         choice = {"type": "function", "function": {"name": name}}
         messages = [tools.user(f"{name} please"), *tools.called(name), tools.user("and the next invoice")]
-        sent = tools.chat(messages, tools.distinct(2, "own_"), tool_choice=choice)
-        answer = pair[0].post(sent, authorization=f"Bearer {key}")
+        own, shown = tools.distinct(2, "own_"), {"authorization": f"Bearer {key}", "x_toolfunnel_source": "both"}
+        assert pair[0].post(tools.chat(messages, own, tool_choice=choice), **shown).status_code == 200
+        expected = [*map(tools.name_of, own), *[name] * granted(fields[name], {acme: 0, nobody: 1, both: 2}[key])]
+        assert upstream.last.tool_names == expected
+        answer = pair[0].post(tools.chat(messages, own), **shown)
         assert answer.status_code == 200
         offered = [fields[one] for one in upstream.last.tool_names if one in fields]
         counted = int(answer.headers["x-toolfunnel-tools"].partition("/")[2])

@@ -22,7 +22,8 @@ def store(registry: Registry) -> KeyStore:
 def made(key_id: str, age_s: int = 0) -> Key:
     """Make a key with a value in every field that a new one can have."""
     lists = (("acme", "日本"), ("crm",), ("a", "b"), ("read",), ("60/minute",))
-    return Key(key_id, "a test", THEN - timedelta(seconds=age_s), *lists, THEN + timedelta(days=1), digest="d" * 64)
+    made_at, until = THEN - timedelta(seconds=age_s), THEN + timedelta(days=1)
+    return Key(key_id, "a test", made_at, *lists, until, tools_source="request", digest="d" * 64)
 
 
 async def test_keys_come_out_as_they_went_in(store: KeyStore) -> None:

@@ -128,13 +128,15 @@ def test_h04_the_catalogues_tools_go_and_what_was_set_aside_is_told(
 ) -> None:
     """In a header, by number; a provider's tool that is listed goes as it came."""
     search = {"type": "web_search", "user_location": {"type": "approximate"}}
-    answer = gateway.post(tools.chat("list invoices", [EVIL, search], tool_choice={"type": "web_search"}))
+    answer = gateway.post(tools.chat("list invoices", [EVIL, search]))
     assert sent(upstream)["tools"][0] == search
     assert "list_invoice" in json.dumps(sent(upstream)["tools"])
+    gateway.post(tools.chat("list invoices", [EVIL, search], tool_choice={"type": "web_search"}))
+    assert sent(upstream)["tools"] == [search]
     assert answer.headers["x-toolfunnel-set-aside"] == "1"
     forced = {"type": "function", "function": {"name": "list_invoice"}}
     assert gateway.post(tools.chat("thank you", [EVIL], tool_choice=forced)).status_code == 200
-    assert "list_invoice" in upstream.last.tool_names
+    assert upstream.last.tool_names == ["list_invoice"]
 
 
 def test_h04_half_an_emoji_costs_nobody_the_answer(gateway: GatewayProcess, upstream: Upstream) -> None:

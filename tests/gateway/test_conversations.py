@@ -46,7 +46,7 @@ def test_c33_a_list_begins_with_that_of_the_turn_before(
     gateway = stocked_gateway if own is None or own else bare_gateway
     listed = None if own is None else tools.distinct(300 if not own else 30, own)
     for messages in turns():
-        gateway.post(tools.chat(messages, listed))
+        gateway.post(tools.chat(messages, listed), x_toolfunnel_source="both")
     assert_grows([tools.listed(request.body) for request in upstream.requests])
 
 

@@ -162,7 +162,7 @@ def test_c19_registered_tools_join_a_legacy_list_in_its_form(
     stocked_gateway: GatewayProcess, upstream: Upstream
 ) -> None:
     """A client that speaks `functions` gets registered tools as functions."""
-    stocked_gateway.post(tools.chat(QUESTION, functions=[LAST["function"]]))
+    stocked_gateway.post(tools.chat(QUESTION, functions=[LAST["function"]]), x_toolfunnel_source="both")
     sent = upstream.last.json()
     assert "tools" not in sent
     assert "list_invoice" in upstream.last.tool_names

@@ -17,7 +17,7 @@ def test_options_off_sends_the_bytes_untouched(stocked_gateway: GatewayProcess, 
     body = tools.encoded(tools.chat("list the exams", tools.distinct(40, "own_")))
     answer = stocked_gateway.post(body, x_toolfunnel_tools="off")
     assert upstream.last.body == body
-    assert "x-toolfunnel-tools" not in answer.headers
+    assert answer.headers["x-toolfunnel-tools"] == "untrimmed; reason=off"
 
 
 @pytest.mark.parametrize(("asked", "sent"), [("1", 1), ("5", 5), ("07", 7), ("20", 20), ("999", 20)])
@@ -105,7 +105,7 @@ def test_sources_decide_whose_tools_are_sent(shared_gateway: StartGateway, upstr
 def test_sources_a_clients_definition_wins(stocked_gateway: GatewayProcess, upstream: Upstream) -> None:
     """A name that both have goes out once, as the client wrote it."""
     own = tools.function("list_exam", "My own.")
-    stocked_gateway.post(tools.chat("list the exams", [own]))
+    stocked_gateway.post(tools.chat("list the exams", [own]), x_toolfunnel_source="both")
     assert upstream.last.tool_names.count("list_exam") == 1
     assert own in upstream.last.json()["tools"]
 

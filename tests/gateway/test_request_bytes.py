@@ -301,7 +301,7 @@ def test_c38_fields_of_every_kind_pass_unchanged(
 ) -> None:
     """What the official client sends beside messages and tools arrives as it is."""
     fields: dict[str, Any] = {
-        "response_format": {"type": "json_object"},
+        "response_format": {"type": "text"},
         "store": True,
         "metadata": {"a": "b"},
         "prompt_cache_key": "k",

@@ -57,7 +57,7 @@ def test_safety_no_request_can_demand_a_denied_tool(
 
 def tool_list(body: bytes) -> list[bytes]:
     """Give the entries of the tool list, none where there is no list."""
-    return tools.listed(body) if b'"tools":' in body else []
+    return tools.listed(body) if b'"tools":' in body.replace(b'"allowed_tools":{"mode":"auto","tools":', b"") else []
 
 
 def test_safety_write_is_sent_where_it_is_allowed(shared_gateway: StartGateway, upstream: Upstream) -> None:

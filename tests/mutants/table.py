@@ -25,7 +25,7 @@ MUTANTS = (
     Mutant(
         "routing raises",
         "app/routing.py",
-        "            return step(what, catalog, options, owner)\n",
+        "            return step(what, catalog, asked)\n",
         "            raise RuntimeError\n",
         (
             "tests/edge/test_bodies.py::test_b08_depth_breaks_nothing",
@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant(
         "a client's tools go out where the catalogue's alone may",
         "app/gateway/flow.py",
-        "    return gateway.settings.tools.source is Source.REGISTRY\n",
+        "    return caller.options.granted(gateway.settings).policy is SourcePolicy.REGISTRY\n",
         "    return False\n",
         ("tests/edge/test_catalogue_only.py::test_h04_no_tool_of_a_client_goes_out",),
     ),

@@ -11,10 +11,10 @@ from pydantic import SecretStr
 
 from app import settings
 from app.errors import ConfigurationError
-from app.settings import Credentials, load, redacted
+from app.settings import Credentials, SourcePolicy, load, redacted
 from app.settings.registry import RegistrySettings
 from app.settings.server import ServerSettings
-from router.types import Risk, Source
+from router.types import Risk
 
 SECRET = "sk-0123456789-do-not-print"
 
@@ -58,7 +58,7 @@ def test_load_gives_defaults_where_nothing_is_configured() -> None:
     loaded = load()
     assert (loaded.server.host, loaded.server.port) == ("127.0.0.1", 8000)
     assert (loaded.select.initial, loaded.select.max) == (12, 20)
-    assert loaded.tools.source is Source.BOTH
+    assert loaded.tools.source is SourcePolicy.AUTO
     assert loaded.safety.allow == {Risk.READ}
     assert loaded.upstream.credentials is Credentials.PASSTHROUGH
 

@@ -179,7 +179,7 @@ def test_invariants_are_always_in(embedder: Embedder, world: World) -> None:
     """Fixed, pinned, called and forced tools are sent, the client's definition before the catalogue's."""
     request, pool = world.request, world.pool
     sent = set(world.route(Router(embedder), request).positions)
-    registered = world.registered if request.source is not Source.REQUEST else catalog()
+    registered = world.registered if request.source not in (Source.REQUEST, Source.FORCED) else catalog()
     allowed = permitted(registered, request.grants, request.kinds)
     called = [name for turn in request.conversation.turns for name in turn.calls]
     pinned = [one.name for one, offered in zip(registered.tools, allowed, strict=True) if one.pinned and offered]

@@ -56,7 +56,7 @@ def test_ring_forgets_what_it_is_no_longer_given() -> None:
     ring, (key, secret) = Keyring(), made()
     ring.hold([key])
     ring.hold([replace(key, revoked_at=NOW)])
-    assert (ring.open(secret, PEPPER), ring.grants_of(key.id)) == (None, None)
+    assert (ring.open(secret, PEPPER), ring.holder_of(key.id)) == (None, None)
 
 
 def test_a_key_opens_until_it_expires() -> None:
@@ -96,4 +96,6 @@ def test_a_key_grants_what_it_names(fields: dict[str, object], grants: Grants) -
     """Without risks all that the configuration allows; tenants only where they are named."""
     ring, (key, _) = Keyring(), made(**fields)
     ring.hold([key])
-    assert ring.grants_of(key.id) == grants
+    holder = ring.holder_of(key.id)
+    assert holder is not None
+    assert holder.grants == grants
