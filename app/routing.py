@@ -122,6 +122,7 @@ class Explained:
     request: RouteRequest
     selection: Selection
     routable: bool
+    decided: Decision
 
 
 class Routing:
@@ -320,10 +321,11 @@ class Routing:
         except (chat.AmbiguousBody, chat.Unreadable, own_tools.NotReadable) as error:
             raise BadRequest(f"This is not a chat request that can be routed: {error}") from error
         asked = _Asked(options, "\0explain", removed)
-        request = self._request(parsed, asked, self._decision(parsed, own, catalog, asked))
+        decided = self._decision(parsed, own, catalog, asked)
+        request = self._request(parsed, asked, decided)
         deadline = time.perf_counter() + _EXPLAIN_S
         selection = self.router.route(catalog, own, request, deadline, explain=True)
-        return Explained(Pool(own, catalog), request, selection, parsed.routable)
+        return Explained(Pool(own, catalog), request, selection, parsed.routable, decided)
 
     def _decision(self, parsed: chat.ChatRequest, own: Catalog, catalog: Catalog, asked: _Asked) -> Decision:
         """Return whose tools a request gets."""

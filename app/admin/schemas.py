@@ -221,11 +221,21 @@ class RelevanceSchema(BaseModel):
     relevant: bool
 
 
+class SourceSchema(BaseModel):
+    """Whose tools a request gets."""
+
+    used: str = Field(description="both, registry, request, or forced (its own, and what its tool choice names).")
+    why: str = Field(
+        description="setting, key or header (who said so); or no-own, own, declared, called, forced, structured."
+    )
+
+
 class Decision(BaseModel):
     """A decision laid open."""
 
     query: list[QueryPart] = Field(description="What was searched with, newest first.")
     mode: str = Field(description="hybrid, lexical (vectors were not ready), untouched, or off (by header).")
+    source: SourceSchema
     sent: list[str] = Field(description="The names of the tool list that would go out, in order.")
     relevance: RelevanceSchema | None = Field(description="Whether the last question needs a tool; null: not judged.")
     available: int = Field(description="Tools that could have been sent.")

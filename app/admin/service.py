@@ -236,6 +236,7 @@ def decision(explained: Explained, keeping: Keeping, *, off: bool = False, limit
             for text, weight in zip(selection.query.texts, selection.query.weights, strict=True)
         ],
         "mode": selection.mode if changed else "off" if off else "untouched",
+        "source": {"used": explained.decided.source, "why": explained.decided.why},
         "sent": [tool.name for tool in selection.tools],
         "relevance": _relevance(selection),
         "available": selection.available,

@@ -16,7 +16,7 @@ _READ = 400  # characters of an answer: what went wrong is said at its beginning
 _REFUSED = re.compile(
     r"\A\W*(<[^>]*>\s*)*(tool[ _]?)?error\b"
     r"|\b(unknown|invalid|unavailable|unrecogni[sz]ed|undefined|unsupported|no such|not an?)\b"
-    r"|\b(not|n.t|never) (be )?(\w+ )?(valid|found|available|exist\w*|register\w*|support\w*|defined?|recogni[sz]ed"
+    r"|(\b(not|never)|n.t) (be )?(\w+ )?(valid|found|available|exist\w*|register\w*|support\w*|defined?|recogni[sz]ed"
     r"|allowed|permitted|implemented|run|executed)\b"
     r"|\b(available|valid|possible) (tools|functions|options)\b|\bone of\b|\b(rejected|cancell?ed|aborted|denied)\b"
     r"|未知|不存在|找不到|无效|不可用|不支持|不明|見つかり|存在しません|無効|알 수 없|찾을 수 없|없습니다|잘못된",

@@ -300,3 +300,26 @@ def test_auth_e07_no_text_is_taken_for_sql(pair: Pair, issue: Issue, text: str) 
     assert pair[0].admin("DELETE", "/admin/keys/" + text.replace("%", "%25").replace("\\", "%5C")).status_code == 404
     assert pair[0].admin("GET", "/admin/tools", params={"tenant": text}).json()["tools"] == []
     assert asked(pair[0], key["key"]) == 200
+
+
+def test_a_key_says_whose_tools_its_requests_get(pair: Pair, issue: Issue, upstream: Upstream) -> None:
+    """Within what the operator grants; a header narrows it further, and never leaves what the key limits to."""
+    pair[0].register([tools.record(tool) for tool in tools.distinct(1)])
+    own = [tools.function("bash", "Run a shell command.")]
+    expected = {
+        (None, None): {"bash"},
+        (None, "both"): {"bash", "list_invoice"},
+        ("both", None): {"bash", "list_invoice"},
+        ("both", "request"): {"bash"},
+        ("request", "both"): {"bash"},
+        ("registry", None): {"list_invoice"},
+        ("registry", "request"): {"list_invoice"},
+    }
+    for (said, header), names in expected.items():
+        key = issue(tools_source=said)["key"]
+        asked = {"authorization": f"Bearer {key}"} | ({"x_toolfunnel_source": header} if header else {})
+        assert pair[0].post(tools.chat("list invoices", own), **asked).status_code == 200
+        assert set(upstream.last.tool_names) & {"bash", "list_invoice"} == names, (said, header)
+    registry = issue(tools_source="registry")["key"]
+    answer = pair[0].post({}, "/CHAT/completions", authorization=f"Bearer {registry}")
+    assert answer.status_code == 404

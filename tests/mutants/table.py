@@ -130,7 +130,7 @@ MUTANTS = (
     Mutant(
         "what a key grants is ignored",
         "app/gateway/identify.py",
-        "    return Caller(owner, replace(asked, grants=holder.grants), holder.id, limits)\n",
+        "    return Caller(owner, replace(asked, grants=holder.grants, of_key=holder.source), holder.id, limits)\n",
         "    return Caller(owner, asked, holder.id, limits)\n",
         ("tests/auth/test_isolation.py::test_auth_e05_the_provider_sees_only_what_is_granted",),
     ),
