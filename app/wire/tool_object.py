@@ -6,18 +6,13 @@ claims to be a function or custom tool and has no name is malformed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
 import msgspec
 
-from app.wire import members
-from router.types import Kind, Parameter, Tool
+from app.wire import members, parameters
+from router.types import Kind, Tool
 
-_MAX_DEPTH = 3
-_MAX_PARAMETERS = 100
-_MAX_VALUES = 40
 # Schemas beyond this size are not searched: their words would say little, and reading them holds up others.
 _MAX_READ_BYTES = 256 * 2**10
 _LEVELS = 2  # the tool object, and the function in it
@@ -121,13 +116,12 @@ def _tool(raw: bytes, kind: Kind, body: dict[str, Any], *, fixed: bool = False, 
     if not isinstance(name, str) or not name:
         raise MalformedTool("it has no name")
     description = body.get("description")
-    found = islice(_parameters(body.get("parameters"), _MAX_DEPTH), _MAX_PARAMETERS)
     return Tool(
         name=name,
         definition=raw,
         kind=kind,
         description=description if isinstance(description, str) else "",
-        parameters=tuple(found),
+        parameters=parameters.read(body.get("parameters")),
         fixed=fixed,
         marker=marker,
     )
@@ -138,28 +132,3 @@ def _marker(raw: bytes) -> bytes | None:
         return members.read(raw)[_MARKER].raw
     except ValueError:  # duplicate keys: nothing that could be moved safely
         return None
-
-
-def _parameters(schema: object, depth: int) -> Iterator[Parameter]:
-    """Give the properties of a JSON Schema, those of nested objects and arrays behind their parent."""
-    properties = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(properties, dict) or depth == 0:
-        return
-    for name, value in properties.items():
-        if not isinstance(value, dict):
-            yield Parameter(str(name))
-            continue
-        items = value.get("items")
-        described = value.get("description")
-        yield Parameter(
-            str(name),
-            described if isinstance(described, str) else "",
-            tuple(_values(value) or _values(items if isinstance(items, dict) else {})),
-        )
-        yield from _parameters(value, depth - 1)
-        yield from _parameters(items, depth - 1)
-
-
-def _values(schema: dict[str, Any]) -> list[str]:
-    values = schema.get("enum")
-    return [str(value) for value in values[:_MAX_VALUES]] if isinstance(values, list) else []

@@ -31,7 +31,7 @@ def test_read_takes_custom_tools() -> None:
 
 
 def test_read_takes_parameters_with_those_inside_them() -> None:
-    """Names, descriptions and values of properties are read, nested ones behind their parent."""
+    """Names, descriptions and values of properties are read, nested ones behind those above them."""
     schema = {
         "properties": {
             "city": {"description": "Where.", "enum": ["Rome", 7]},
@@ -43,8 +43,8 @@ def test_read_takes_parameters_with_those_inside_them() -> None:
     assert tool.parameters == (
         Parameter("city", "Where.", ("Rome", "7")),
         Parameter("dates", "", ("x",)),
-        Parameter("day"),
         Parameter("odd"),
+        Parameter("day"),
     )
 
 
