@@ -32,6 +32,10 @@ from agents import OpenAIResponsesModel, handoff
 from pydantic import BaseModel
 
 
+# What was shown had an event loop of its own, to which its client's connections belong. And nothing is asked twice.
+client = AsyncOpenAI(base_url=str(client.base_url), api_key="k", max_retries=0)
+
+
 class Forecast(BaseModel):
     """Weather to come."""
 

@@ -27,9 +27,14 @@ keeping = ModelSettings(extra_headers={"x-toolfunnel-keep": "unlock_gate"})
 alone = ModelSettings(extra_headers={"x-toolfunnel-source": "request"})
 # docs: end
 
+from openai import AsyncOpenAI
 from pydantic import BaseModel
 from pydantic_ai import NativeOutput
 from pydantic_ai.models.openai import OpenAIResponsesModel
+
+
+# What was shown had an event loop of its own, to which its client's connections belong. And nothing is asked twice.
+provider = OpenAIProvider(openai_client=AsyncOpenAI(base_url=provider.base_url, api_key="k", max_retries=0))
 
 
 class Forecast(BaseModel):
