@@ -67,7 +67,7 @@ def joins(request: ChatRequest, own: Catalog, catalog: Catalog, grants: Grants, 
     Tools that the gateway runs itself would join here, too, as far as they are marked so.
     """
     if not len(own):
-        return Why.ALONE
+        return Why.OWN if _leaves_out_its_own(request, catalog, grants) else Why.ALONE
     if any(_is_of(catalog, tool, grants) for tool in own.tools):
         return Why.DECLARED
     # A longer list is trimmed by what is asked: tools that join later would have others chosen, of those sent before.
@@ -94,6 +94,13 @@ def _has_answered(request: ChatRequest, own: Catalog, catalog: Catalog, grants: 
     rows = {name: catalog.by_name[name] for name in called if name in catalog.by_name}
     reached = {name for name in rows if any(_is_reached(catalog.tools[row], grants) for row in rows[name])}
     return bool(reached) and not reached.isdisjoint(answered.names(request.body))
+
+
+def _leaves_out_its_own(request: ChatRequest, catalog: Catalog, grants: Grants) -> bool:
+    """Return whether an application has tools, none of them the catalogue's, and now asks for a text alone."""
+    called = {name for turn in request.conversation.turns for name in turn.calls}
+    rows = (row for name in called for row in catalog.by_name.get(name, ()))
+    return bool(called) and not request.demanding and not any(_is_reached(catalog.tools[row], grants) for row in rows)
 
 
 def _is_reached(tool: Tool, grants: Grants) -> bool:

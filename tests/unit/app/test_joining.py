@@ -42,6 +42,18 @@ def test_a_request_without_tools_gets_the_catalogue() -> None:
     assert why(catalog(), ASKED) == Why.ALONE
 
 
+def test_a_request_that_leaves_out_its_own_tools_gets_none() -> None:
+    """An agent that asks for a last answer without tools has called its own before; one that called ours gets ours."""
+    mine, ours = tools.called("final_answer"), tools.called("weather")
+    for called in (mine, tools.called("foreign")):
+        assert why(catalog(), [*ASKED, *called]) == Why.OWN
+    for called in (ours, [*mine, *ours], []):
+        assert why(catalog(), [*ASKED, *called]) == Why.ALONE
+    request = chat.parse(tools.encoded(tools.chat([*ASKED, *mine], tool_choice="auto")))  # it speaks about tools
+    said = Granted(SourcePolicy.AUTO, "setting")
+    assert decide(said, request, catalog(), CATALOGUE, ANYONE, 20).why == Why.ALONE
+
+
 def test_own_tools_stay_alone() -> None:
     """An application runs what it sends, and nothing shows that it runs more."""
     assert why(catalog(MINE), ASKED) == Why.OWN
