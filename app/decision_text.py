@@ -26,7 +26,16 @@ _EARLIER_CELLS = 75  # of what was said before
 _NAME_PERCENT = 42  # of the width, at most
 _DESCRIBED = 18  # columns that a description is worth showing in
 _WORDS = (LEXICAL, NAMES, KEYWORDS)  # all other channels are encoders
-_TOLD = (Reason.FIXED, Reason.PINNED, Reason.FORCED, Reason.HISTORY, Reason.OWN, Reason.GROWN, Reason.SOURCE_SHARE)
+_TOLD = (
+    Reason.FIXED,
+    Reason.PINNED,
+    Reason.FORCED,
+    Reason.HISTORY,
+    Reason.NAMED,
+    Reason.OWN,
+    Reason.GROWN,
+    Reason.SOURCE_SHARE,
+)
 _MODES = {
     "hybrid": "by meaning and words",
     "lexical": "by words alone: vectors were not ready",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from router.catalog import Pool
+from router.named import Mention
 from router.types import Budget, Mask, RankedList, Reason, Source
 
 # Appending costs the prompt cache of the whole history once, however many tools come. So it is done only when the best
@@ -23,7 +24,7 @@ from router.types import Budget, Mask, RankedList, Reason, Source
 MARGIN = 0.5
 STEP = 6
 
-_BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
+_BUDGETED = (Reason.OWN, Reason.NAMED, Reason.RETRIEVED, Reason.GROWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,28 @@ def history(pool: Pool, called: Iterable[str], permitted: Mask) -> dict[int, Rea
     return dict.fromkeys(_callable(pool, called, permitted), Reason.HISTORY)
 
 
+def named(pool: Pool, mentions: Iterable[Mention], permitted: Mask, budget: Budget) -> list[int]:
+    """Give what is named and may be sent, in order of mention.
+
+    What words of a sentence name by chance is no way around the share of a source: it could call its tools like them.
+    """
+    found: dict[int, None] = {}
+    by_chance = Counter[str]()
+    most = source_slots(budget, budget.initial)
+    for mention in mentions:
+        positions = [p for name in mention.among(pool) for p in pool.positions(name) if permitted[p]]
+        if mention.few is not None and len({pool.tool(p).name for p in positions}) > mention.few:
+            continue
+        for position in positions:
+            source = pool.tool(position).source
+            if mention.spoken and source and source not in budget.trusted and position not in found:
+                by_chance[source] += 1
+                if by_chance[source] > most:
+                    continue
+            found[position] = None
+    return list(found)
+
+
 def source_slots(budget: Budget, slots: int) -> int:
     """Give how many of a list's slots one source can have: its share, rounded, and one at least."""
     return max(1, int(budget.source_share * slots + 0.5))
@@ -88,25 +111,41 @@ def within_share(pool: Pool, ranked: RankedList, held: Mapping[int, Reason], bud
     return RankedList(ranked.ids[within], ranked.scores[within])
 
 
-def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Budget) -> Held:
-    """Select a first set: what is kept and the best of the rest up to the budget, in the pool's order."""
+def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Budget, named: Iterable[int] = ()) -> Held:
+    """Select a first set: what is kept, what is named up to the cap, and the best of the rest up to the budget.
+
+    It is in the pool's order.
+    """
     reasons = dict(kept)
+    taken = sum(reason in _BUDGETED for reason in kept.values())
     own = sum(reason is Reason.OWN for reason in kept.values())
-    room = budget.initial - own
+    room = min(budget.initial - own, budget.most - taken)
+    for position in named:
+        fresh = [p for p in with_namesakes(pool, [position]) if p not in reasons]
+        if taken + len(fresh) <= budget.most:
+            reasons |= dict.fromkeys(fresh, Reason.NAMED)
+            taken += len(fresh)
+            room -= len(fresh)
+    reasons |= dict.fromkeys(_best(pool, ranked, reasons, room), Reason.RETRIEVED)
+    order = tuple(sorted(reasons))
+    return Held(order, tuple(reasons[p] for p in order), started=True)
+
+
+def _best(pool: Pool, ranked: RankedList, there: Mapping[int, Reason], room: int) -> dict[int, None]:
+    """Give the best of what is not there, as many as there is room for."""
+    found: dict[int, None] = {}
     looked_at: set[str] = set()  # names of the client's: one that has no room now has none later
     for position in ranked.ids.tolist():
-        if room <= 0:
+        if len(found) >= room:
             break
         if pool.is_own(position):
             if (name := pool.tool(position).name) in looked_at:
                 continue
             looked_at.add(name)
-        fresh = [p for p in with_namesakes(pool, [position]) if p not in reasons]
-        if len(fresh) <= room:
-            reasons |= dict.fromkeys(fresh, Reason.RETRIEVED)
-            room -= len(fresh)
-    order = tuple(sorted(reasons))
-    return Held(order, tuple(reasons[p] for p in order), started=True)
+        fresh = [p for p in with_namesakes(pool, [position]) if p not in there and p not in found]
+        if len(found) + len(fresh) <= room:
+            found |= dict.fromkeys(fresh)
+    return found
 
 
 def behind(held: Held, first: Held) -> Held:
@@ -136,12 +175,13 @@ def appended(held: Held, positions: Sequence[int], reason: Reason) -> Held:
     return replace(held, order=(*held.order, *fresh), reasons=(*held.reasons, *[reason] * len(fresh)))
 
 
-def filled(held: Held, pool: Pool, positions: Iterable[int], most: int) -> Held:
+def filled(held: Held, pool: Pool, positions: Iterable[int], most: int, reason: Reason = Reason.GROWN) -> Held:
     """Append of the positions, best first, what the cap leaves room for."""
     for position in positions:
-        fresh = with_namesakes(pool, [position])
+        present = set(held.order)
+        fresh = [p for p in with_namesakes(pool, [position]) if p not in present]
         if held.budgeted + len(fresh) <= most:
-            held = appended(held, fresh, Reason.GROWN)
+            held = appended(held, fresh, reason)
     return held
 
 

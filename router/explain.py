@@ -30,11 +30,13 @@ def candidates(
 ) -> list[Candidate]:
     """Give one entry a tool of the pool: the chosen in sent order, the others by rank, then the refused.
 
-    The refused come by the rank that they would have, where an explanation was asked for.
+    What the request names goes before the others. The refused come by the rank that they would have, where an
+    explanation was asked for.
     """
     chosen = dict(zip(selection.positions, selection.reasons, strict=True))
     passed = Reason.OVER_BUDGET if _is_relevant(selection) else Reason.IRRELEVANT
     fused, channels = _fused(selection.rankings), _channels(selection.rankings)
+    named = set(selection.named)
     shared = _beyond_share(pool, selection, budget or Budget())
     would_be = _fused(selection.unrestricted.rankings if selection.unrestricted else None)
     rows = []
@@ -53,6 +55,7 @@ def candidates(
                 channels={name: places[position] for name, places in channels.items() if position in places},
                 barriers=kept_by,
                 would_be=would_be.get(position) if kept_by else None,
+                named=position in named,
             )
         )
     sent = {position: place for place, position in enumerate(selection.positions)}
@@ -60,7 +63,7 @@ def candidates(
 
     def place(row: Candidate) -> tuple[int, ...]:
         ranks = (found.rank if found else beyond for found in (row.fused, row.would_be))
-        return (sent.get(row.position, beyond), *ranks, row.position)
+        return (sent.get(row.position, beyond), not row.named, *ranks, row.position)
 
     return sorted(rows, key=place)
 

@@ -40,15 +40,19 @@ _IS_CJK = re.compile(rf"[{text.CJK}]")
 class Mention:
     """Tools that a text calls by one name, as positions in a pool; where in the text, in words.
 
-    `exact`: it is not within one edit. `titled`: it is a title. `spoken`: it is no more than words of a sentence.
+    `few`: what is said is a title, or within one edit of a name. Then it counts as long as no more than so many tools
+    are meant. `spoken`: it is no more than words of a sentence.
     """
 
     positions: tuple[int, ...]
     start: int
     end: int
-    exact: bool = True
-    titled: bool = False
+    few: int | None = None
     spoken: bool = False
+
+    def among(self, pool: Pool) -> list[str]:
+        """Give the names of the tools."""
+        return list(dict.fromkeys(pool.tool(position).name for position in self.positions))
 
 
 def find(pool: Pool, said: str, *, identifiers: bool = False, listed: bool = False) -> tuple[Mention, ...]:
@@ -69,7 +73,9 @@ def find(pool: Pool, said: str, *, identifiers: bool = False, listed: bool = Fal
 
 def named_in(own: Catalog, said: str) -> set[int]:
     """Give the positions of the tools of a client's list that a text names, as its instructions do."""
-    return {p for mention in find(Pool(own, EMPTY), said, listed=True) for p in mention.positions}
+    pool = Pool(own, EMPTY)
+    counting = (one for one in find(pool, said, listed=True) if one.few is None or len(one.among(pool)) <= one.few)
+    return {position for mention in counting for position in mention.positions}
 
 
 class _How(IntEnum):
@@ -123,10 +129,10 @@ class _Judge:
             same = [p for p in named if tools[p].name == written] or named
             if how := self._how(start, end, tools[same[0]].name):
                 yield Mention(tuple(same), start, end, spoken=how is _How.SPOKEN)
-        elif titled and len({tools[p].name for p in titled}) <= _FEW and not self._identifiers:
+        elif titled and not self._identifiers:
             how = self._how(start, end, self._sentence.written(start, end))
             if how is not _How.NOT:
-                yield Mention(tuple(titled), start, end, titled=True, spoken=how is _How.SPOKEN)
+                yield Mention(tuple(titled), start, end, few=_FEW, spoken=how is _How.SPOKEN)
 
     def _how(self, start: int, end: int, name: str) -> _How:
         """Tell whether words are a name: of a tool as it is written there, or of one for people."""
@@ -168,7 +174,7 @@ class _Judge:
         )
 
     def near(self, found: Sequence[Mention]) -> Iterator[Mention]:
-        """Give what is within one edit of the name of one tool, and is no name itself."""
+        """Give what is within one edit of a name, and is no name itself."""
         sentence, left = self._sentence, _MOST_NEAR
         taken = {(mention.start, mention.end) for mention in found}
         whole = [(0, len(sentence.words))] if len(sentence.squashed) <= LONGEST + 1 else []
@@ -180,7 +186,7 @@ class _Judge:
                 if left < 0 or (begin, end) in taken:
                     break
                 if positions := self._nearly(sentence.squashed_at(begin, end)):
-                    yield Mention(positions, begin, end, exact=False)
+                    yield Mention(positions, begin, end, few=1)
                     break
 
     def _may_be_near(self, start: int, end: int) -> bool:
@@ -194,14 +200,13 @@ class _Judge:
         return not any(part.postings.frequency(term) for _, part in self._pool.parts for term in terms)
 
     def _nearly(self, spelling: str) -> tuple[int, ...]:
-        """Give the positions of the one name that is within one edit; none where there are several."""
-        found: dict[str, list[int]] = {}
-        for offset, part in self._pool.parts:
-            for row in sorted(part.spellings.find_near(spelling)):
-                name = part.tools[row].name
-                if _has_words(name) and is_near(spelling, squashed(name)):
-                    found.setdefault(name, []).append(offset + row)
-        return tuple(next(iter(found.values()))) if len(found) == 1 else ()
+        """Give the positions of what is within one edit."""
+        near = (
+            (offset + row, part.tools[row].name)
+            for offset, part in self._pool.parts
+            for row in sorted(part.spellings.find_near(spelling))
+        )
+        return tuple(position for position, name in near if _has_words(name) and is_near(spelling, squashed(name)))
 
 
 def _bounded(said: str) -> str:

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import xxhash
 
-from router import cut, footprint, permit
+from router import cut, footprint, naming, permit
 from router.catalog import Catalog, Pool
 from router.cut import Held
 from router.deadline import Check, checked, never, until
@@ -57,8 +57,9 @@ class Router:
         self.embedders = {embedder.key: embedder for embedder in embedders}
         self.in_force = Recall(shares.conversations)
         self._permitted: Lru[_Scope, Mask] = Lru(shares.frames // 4, _mask_size)
-        self._frames: Lru[_Framed, Frame] = Lru(shares.frames * 3 // 4, _frame_size)
+        self._frames: Lru[_Framed, Frame] = Lru(shares.frames * 5 // 8, _frame_size)
         self.memory = Memory(shares.list_vectors)
+        self.named = naming.Memory(shares.frames // 8)
 
     def used_bytes(self) -> dict[str, int]:
         """Return what is remembered, in bytes by the names of `Shares`."""
@@ -68,7 +69,7 @@ class Router:
             "list_vectors": self.memory.used_bytes,
             "tool_vectors": sum(embedder.used_bytes["tool_vectors"] for embedder in embedders),
             "questions": sum(embedder.used_bytes["questions"] for embedder in embedders),
-            "frames": self._permitted.used_bytes + self._frames.used_bytes,
+            "frames": self._permitted.used_bytes + self._frames.used_bytes + self.named.used_bytes,
             "waiting": sum(embedder.used_bytes["waiting"] for embedder in embedders),
         }
 
@@ -104,7 +105,7 @@ class Router:
         run.search.rankings(run.last)
         run.search.margin(run.last)
         selection = run.selection(held, (time.perf_counter() - started) * 1e3)
-        return replace(selection, unrestricted=run.search.unrestricted(run.last))
+        return replace(selection, unrestricted=run.search.unrestricted(run.last), named=run.naming.mentioned(run.last))
 
     def known(self, registered: Catalog, own: Catalog, request: RouteRequest) -> Selection | None:
         """Select the tools of a request that needs no search, or whose set is remembered; None for any other.
@@ -173,6 +174,7 @@ class _Run:
         self.recalled: Held | None = None
         self.handled: set[str] = set()  # names of tools whose calls were seen to on the way
         self.frame = router.frame(pool, request)
+        self.naming = naming.Naming(router.named, pool, self.frame, request)
         self.keys = self._keys()
         embedders = router.asked_of(registered)
         self.search = Search(router.memory, embedders, pool, self.frame, request, deadline, check)
@@ -208,7 +210,7 @@ class _Run:
         if held is None:
             held = Held()
         elif held.settled or self._sent(turn):
-            held = self._with_calls(held, turn)
+            held = self._with_calls(self._with_named_around(held, turn), turn)
         else:
             return self._extended(held, turn)
         for number in checked(range(turn + 1, len(self.turns)), self.check):
@@ -226,6 +228,14 @@ class _Run:
             return held
         after = replace(after, settled=True)  # nothing more comes of asking again
         self.router.in_force.put(self.keys[turn], after, self.pool)
+        return after
+
+    def _with_named_around(self, held: Held, turn: int) -> Held:
+        """Return a set with what is named around the request now; that is no part of the key, and was another then."""
+        missing = self.naming.around(turn) if turn == self.last else []
+        after = cut.filled(held, self.pool, missing, self.request.budget.most, Reason.NAMED)
+        if after is not held:
+            self.router.in_force.put(self.keys[turn], after, self.pool)
         return after
 
     def _with_calls(self, held: Held, turn: int) -> Held:
@@ -278,13 +288,14 @@ class _Run:
                 held, self.unsearched = cut.appended(self._unsearched(), held.order, Reason.HISTORY), True
             return held
         if held.started and turn < self.last and not self._in_time(turn):
-            return replace(held, settled=False)
+            most = self.request.budget.most
+            return replace(cut.filled(held, self.pool, self.naming.at(turn), most, Reason.NAMED), settled=False)
         ranked, margin = self.search.rankings(turn), self.search.margin(turn)
         idle = margin is not None and margin < (GROWS if held.started else 0)
         if held.started:
-            after = held if idle else self._grown(held, ranked, turn)
+            after = self._grown(held, ranked, turn, idle=idle)
         else:
-            first = self._without_catalogue(ranked, turn) if idle else self._first(ranked, turn)
+            first = self._without_catalogue(ranked, turn, held) if idle else self._first(ranked, turn, held)
             after = cut.behind(held, first)
         hasty = not (self.search.decided(turn) and self.search.pool.ready()[self.frame.choosable].all())
         return replace(
@@ -298,28 +309,33 @@ class _Run:
         """Whether a turn that is over can still be ranked well: growth that is missed is less harm than noise."""
         return self.search.knows(turn) and time.perf_counter() < self.deadline
 
-    def _first(self, ranked: Rankings, turn: int) -> Held:
+    def _first(self, ranked: Rankings, turn: int, held: Held) -> Held:
+        """Give a first set; `held` is what was sent before anything was searched for."""
         called = [name for name, first in self.first_called.items() if first < turn]
         kept = cut.history(self.pool, called, self.frame.permitted) | self.frame.kept
-        budget = self.request.budget
-        fused = cut.within_share(self.pool, ranked.fused, kept, budget, budget.initial)
-        return cut.initial(self.pool, fused, kept, budget)
+        kept = dict(zip(held.order, held.reasons, strict=True)) | kept
+        budget, wanted = self.request.budget, self.naming.at(turn)
+        there = dict.fromkeys(wanted, Reason.NAMED) | kept
+        fused = cut.within_share(self.pool, ranked.fused, there, budget, budget.initial)
+        return cut.initial(self.pool, fused, kept, budget, wanted)
 
-    def _without_catalogue(self, ranked: Rankings, turn: int) -> Held:
+    def _without_catalogue(self, ranked: Rankings, turn: int, held: Held) -> Held:
         """Give a first set for a question that needs no tool: of a client's long list the best, as ever."""
         own = ranked.fused.ids < len(self.pool.own)
-        held = self._first(replace(ranked, fused=RankedList(ranked.fused.ids[own], ranked.fused.scores[own])), turn)
-        return replace(held, started=Reason.RETRIEVED in held.reasons)
+        only = replace(ranked, fused=RankedList(ranked.fused.ids[own], ranked.fused.scores[own]))
+        first = self._first(only, turn, held)
+        return replace(first, started=Reason.RETRIEVED in first.reasons)
 
-    def _grown(self, held: Held, ranked: Rankings, turn: int) -> Held:
-        most = self.request.budget.most
-        fresh = self._newcomers(held, ranked)
-        grown = cut.filled(held, self.pool, fresh, most)
+    def _grown(self, held: Held, ranked: Rankings, turn: int, *, idle: bool) -> Held:
+        most, wanted = self.request.budget.most, self.naming.at(turn)
+        grown = cut.filled(held, self.pool, wanted, most, Reason.NAMED)
+        fresh = [] if idle else self._newcomers(grown, ranked)
         leads = bool(fresh) and fresh[0] == int(ranked.fused.ids[0])
-        if leads and fresh[0] not in grown.order:  # no room for the very best: select anew
-            held = self._first(ranked, turn)
-            grown = cut.filled(held, self.pool, self._newcomers(held, ranked), most)
-        return grown
+        after = cut.filled(grown, self.pool, fresh, most)
+        if (leads and fresh[0] not in after.order) or not set(wanted).issubset(after.order):
+            held = self._first(ranked, turn, Held())  # no room for what is named or for the very best: select anew
+            after = cut.filled(held, self.pool, self._newcomers(held, ranked), most)
+        return after
 
     def _newcomers(self, held: Held, ranked: Rankings) -> list[int]:
         budget, there = self.request.budget, dict(zip(held.order, held.reasons, strict=True))

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     PINNED = "pinned"
     FORCED = "forced"
     HISTORY = "history"
+    NAMED = "named"
     OWN = "client's own"
     RETRIEVED = "retrieved"
     GROWN = "grown"
@@ -246,7 +247,8 @@ class Candidate:
     """One tool's part in a decision: its place in the fused ranking and in each channel's, by channel name.
 
     Ranks count from 1; None, or not there, where it was not ranked. `adds` is the score times the weight. `barriers` is
-    all that keeps it from being offered, `would_be` its place if nothing of the catalogue were kept back.
+    all that keeps it from being offered, `would_be` its place if nothing of the catalogue were kept back. `named`: the
+    last turn names it, whether or not it may be sent.
     """
 
     tool: Tool
@@ -257,6 +259,7 @@ class Candidate:
     channels: dict[str, Place]
     barriers: tuple[Barrier, ...] = ()
     would_be: Place | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,6 +287,7 @@ class Selection:
     been sent: the client's own tools and every permitted tool of the catalogue. Tokens are estimates. `relevance`
     says by how much the last question is above the floor, below 0 it needs no tool; None: it was not judged.
     `unrestricted` is only there where an explanation was asked for and something is kept back.
+    `named` are the positions of what the last turn names, also where it may not be sent; likewise.
     """
 
     tools: tuple[Tool, ...]
@@ -298,6 +302,7 @@ class Selection:
     relevance: float | None = None
     rankings: Rankings | None = None
     unrestricted: Unrestricted | None = None
+    named: tuple[int, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
 
 

@@ -200,6 +200,7 @@ class DecisionRow(BaseModel):
     from_: str = Field(alias="from", description="client or catalogue.")
     chosen: bool
     why: str = Field(description=f"One of: {', '.join(Reason)}; or that the list is left as it came.")
+    named: bool = Field(description="Whether the last turn names it.")
     fused: RankedScore | None = Field(description="All channels together; decides.")
     would_be: RankedScore | None = Field(
         description="Of a tool that is kept back: its place if nothing of the catalogue were."

@@ -272,6 +272,7 @@ def _row(row: Candidate, *, own: bool, left: bool) -> dict[str, Any]:
         "from": "client" if own else "catalogue",
         "chosen": row.chosen,
         "why": why,
+        "named": row.named,
         "fused": _score(row.fused),
         "would_be": _score(row.would_be),
         "dense": _score(next((place for name, place in row.channels.items() if name not in _WORDS), None)),

@@ -69,6 +69,7 @@ def of_decision(
     first = {row.position for row in rows if row.would_be and row.would_be.rank <= request.budget.initial}
     relevance = selection.unrestricted.relevance if selection.unrestricted else None
     sent = first if relevance is None or relevance >= 0 else set()
+    sent |= {row.position for row in rows if row.named}  # whatever the floor says
     of_each = {
         position: {
             "reasons": [one.reason for one in reasons],

@@ -80,9 +80,23 @@ MUTANTS = (
     Mutant(
         "the budget is ignored",
         "router/cut.py",
-        "    room = budget.initial - own\n",
+        "    room = min(budget.initial - own, budget.most - taken)\n",
         "    room = len(ranked.ids)\n",
         ("tests/gateway/test_request_bytes.py::test_c04_three_hundred_tools_become_few",),
+    ),
+    Mutant(
+        "a tool that is named is not sent",
+        "router/naming.py",
+        "            self._at[turn] = self._allowed(self._mentions(turn))\n",
+        "            self._at[turn] = []\n",
+        ("tests/gateway/test_named_tools.py::test_a_dozen_named_tools_are_sent",),
+    ),
+    Mutant(
+        "a tool that is named is sent to whom it is not permitted",
+        "router/cut.py",
+        "for p in pool.positions(name) if permitted[p]]\n        if mention",
+        "for p in pool.positions(name)]\n        if mention",
+        ("tests/unit/router/test_naming.py::test_a_name_is_no_way_to_what_is_not_permitted",),
     ),
     Mutant(
         "the cap of a conversation is ignored",

@@ -164,7 +164,7 @@ def test_candidates_of_an_unsearched_selection_have_no_ranks(router: Router) -> 
 def test_candidates_tell_own_tools_over_budget(router: Router) -> None:
     """Of a client's long list the tools that did not fit are over budget."""
     pool = Pool(catalog(tool("mail"), tool("pay"), tool("play")), EMPTY)
-    request = RouteRequest(talk("mail"), budget=Budget(1, 1))
+    request = RouteRequest(talk("a mail"), budget=Budget(1, 1))
     selection = router.route(pool.registered, pool.own, request, soon())
     rows = candidates(pool, selection, Grants(), _KINDS)
     assert [row.reason for row in rows] == [Reason.RETRIEVED, Reason.OVER_BUDGET, Reason.OVER_BUDGET]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router import cut
 from router.catalog import EMPTY, Catalog, Pool
 from router.named import MAX_CHARS, find, named_in
 from router.spellings import is_near
+from router.types import Budget
 from tests.unit.router.fakes import catalog, tool
 
 CATALOG = catalog(
@@ -25,9 +28,11 @@ CATALOG = catalog(
 
 
 def names(said: str, *, identifiers: bool = False, listed: bool = False, among: Catalog = CATALOG) -> list[str]:
-    """Give the names of what is found, in order of mention."""
-    found = find(Pool(EMPTY, among), said, identifiers=identifiers, listed=listed)
-    return [among.tools[position].name for mention in found for position in mention.positions]
+    """Give the names of what counts, in order of mention."""
+    pool = Pool(EMPTY, among)
+    found = find(pool, said, identifiers=identifiers, listed=listed)
+    everything = np.ones(len(pool), dtype=np.bool_)
+    return [pool.tool(position).name for position in cut.named(pool, found, everything, Budget())]
 
 
 def _camel(name: str) -> str:
@@ -63,7 +68,7 @@ JOINED = AROUND[-4:]
 
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_c04_a_name_is_found_in_any_writing(writing: str, around: str) -> None:
+def test_a_name_is_found_in_any_writing(writing: str, around: str) -> None:
     """Case, signs, blanks, width, particles, quotes and the name of a server in front: it is the same name."""
     if writing in {"blanks", "title case"} and around in JOINED:
         around = "{}"  # nobody joins a server's name to words that are apart
@@ -71,7 +76,7 @@ def test_c04_a_name_is_found_in_any_writing(writing: str, around: str) -> None:
         assert names(around.format(WRITINGS[writing](name))) == [name]
 
 
-def test_c04_many_names_are_found_in_their_order() -> None:
+def test_many_names_are_found_in_their_order() -> None:
     """Each of several names counts, and the longer one where one is the beginning of another."""
     said = "Use jp_transit_save_route, amap_weather_alerts and then list-pods; at last getUserById."
     assert names(said) == ["jp_transit_save_route", "amap_weather_alerts", "list_pods", "getUserById"]
@@ -82,13 +87,13 @@ def test_c04_many_names_are_found_in_their_order() -> None:
     ["amap_weathr", "use amap_weahter now", "amap_wexther를 실행해줘", "amapWeathher", "mcp__server__amap_weater",
      "amapweater"],
 )  # fmt: skip
-def test_c04_a_name_within_one_edit_counts(said: str) -> None:
+def test_a_name_within_one_edit_counts(said: str) -> None:
     """A character left out, put in, another one, two exchanged."""
     assert names(said) == ["amap_weather"]
 
 
 @pytest.mark.parametrize("said", ["redis_et_key", "redis_xet_key", "lst_pds", "listing_pods", "list_pod5"])
-def test_c04_what_may_be_several_or_is_further_away_does_not_count(said: str) -> None:
+def test_what_may_be_several_or_is_further_away_does_not_count(said: str) -> None:
     """Within one edit of two names it is neither; two edits are too many, and another digit is another thing."""
     assert names(said) == []
 
@@ -102,7 +107,7 @@ def test_c04_what_may_be_several_or_is_further_away_does_not_count(said: str) ->
         "amap_weather_alerts_today", "list, pods", "list\npods", "", "。！", "times(s) and email(s)", "searching tools",
     ],
 )  # fmt: skip
-def test_c04_an_ordinary_sentence_names_nothing(said: str) -> None:
+def test_an_ordinary_sentence_names_nothing(said: str) -> None:
     """One word, words that stand in any sentence, a part of a longer identifier, words apart."""
     assert names(said) == []
 
@@ -112,7 +117,7 @@ def test_c04_an_ordinary_sentence_names_nothing(said: str) -> None:
     ["call bash", "run `bash` now", "the bash tool", "the tool bash", "bash工具", "请调用bash", "「bash」ツール",
      "bash도구", "bash를 호출해줘", "bash(x)", "functions.bash", "mcp__shell__bash", "bash", "Bash"],
 )  # fmt: skip
-def test_c04_a_name_of_one_word_counts_where_it_is_marked(said: str) -> None:
+def test_a_name_of_one_word_counts_where_it_is_marked(said: str) -> None:
     """As code, as what is called, as a tool, or where it is all there is."""
     assert names(said) == ["bash"]
 
@@ -126,19 +131,19 @@ def test_c04_a_name_of_one_word_counts_where_it_is_marked(said: str) -> None:
         ("run “Current Weather Report”", "wx"),
     ],
 )
-def test_d03_a_title_and_an_original_name_are_names(said: str, name: str) -> None:
+def test_a_title_and_an_original_name_are_names(said: str, name: str) -> None:
     """What a tool is called where it comes from, and what it is called for people."""
     assert names(said) == [name]
 
 
-def test_c04_a_title_of_many_tools_says_nothing() -> None:
+def test_a_title_of_many_tools_says_nothing() -> None:
     """Four tools of one title are not named by it, two are."""
     many = [tool(f"t{number}", "查询天气\nDoes so.") for number in range(4)]
     assert names("帮我查询天气吧", among=catalog(*many)) == []
     assert names("帮我查询天气吧", among=catalog(*many[:2])) == ["t0", "t1"]
 
 
-def test_c04_names_that_differ_in_their_signs_alone_are_told_apart() -> None:
+def test_names_that_differ_in_their_signs_alone_are_told_apart() -> None:
     """The one that is written so, and all of them where it is none of them."""
     among = catalog(tool("get_user"), tool("getUser"))
     assert names("use get_user", among=among) == ["get_user"]
@@ -146,7 +151,7 @@ def test_c04_names_that_differ_in_their_signs_alone_are_told_apart() -> None:
     assert names("use get-user please", among=among) == ["get_user", "getUser"]
 
 
-def test_c04_in_a_context_only_identifiers_count() -> None:
+def test_in_a_context_only_identifiers_count() -> None:
     """A document that speaks of listing pods names nothing; one that has the identifier does."""
     assert names("how to list pods, by search", identifiers=True) == []
     assert names("`bash` and the bash tool, amap_weathr", identifiers=True) == []

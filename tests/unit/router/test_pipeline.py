@@ -90,7 +90,7 @@ def test_route_counts_tokens(router: Router) -> None:
 def test_route_keeps_a_short_list_whole(router: Router) -> None:
     """The client's own tools within the budget are kept in their order, the catalogue fills the rest."""
     own = catalog(tool("zebra"), tool("apple"), version="own")
-    selection = router.route(_MANY, own, RouteRequest(talk("refund"), budget=_SMALL), soon())
+    selection = router.route(_MANY, own, RouteRequest(talk("a refund"), budget=_SMALL), soon())
     assert _names(selection) == ["zebra", "apple", "refund"]
     assert selection.reasons == (Reason.OWN, Reason.OWN, Reason.RETRIEVED)
 
@@ -267,7 +267,7 @@ def test_route_of_a_textless_turn_keeps_the_set(router: Router) -> None:
 
 def test_route_starts_at_the_first_text(router: Router) -> None:
     """When the first turn has no text the set is selected at the first that has, behind what was called before."""
-    request = RouteRequest(talk(("", ("map",)), "mail"), budget=Budget(1, 2))
+    request = RouteRequest(talk(("", ("map",)), "a mail"), budget=Budget(1, 2))
     selection = router.route(_MANY, EMPTY, request, soon())
     assert (_names(selection), selection.reasons) == (["map", "mail"], (Reason.HISTORY, Reason.RETRIEVED))
 

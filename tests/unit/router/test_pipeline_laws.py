@@ -14,6 +14,7 @@ from router import cut
 from router.catalog import Catalog, Pool
 from router.embed.embedder import Embedder
 from router.embed.profile import Profile
+from router.named import find
 from router.permit import permitted
 from router.pipeline import Router
 from router.types import (
@@ -32,7 +33,7 @@ from router.types import (
 from tests.unit.router.fakes import HashingEncoder, catalog, greetings, soon, tool
 
 _WORDS = ("mail", "weather", "refund", "flight", "hotel", "song", "ticket", "map", "天气", "list")
-_BUDGETED = (Reason.OWN, Reason.RETRIEVED, Reason.GROWN)
+_BUDGETED = (Reason.OWN, Reason.NAMED, Reason.RETRIEVED, Reason.GROWN)
 _ENCODER = HashingEncoder()
 _WITHOUT_CAP = Budget(3, 1_000)
 
@@ -59,7 +60,7 @@ class World:
         turns = self.request.conversation.turns
         for number, turn in enumerate(turns):
             for calls in range(len(turn.calls) + 1):
-                seen = (*turns[:number], Turn(turn.text, turn.calls[:calls]))
+                seen = (*turns[:number], replace(turn, calls=turn.calls[:calls]))
                 yield replace(self.request, conversation=Conversation(seen))
 
     def route(self, router: Router, request: RouteRequest) -> Selection:
@@ -95,8 +96,11 @@ def worlds(draw: st.DrawFn, budget: Budget | None = None, *, forced: bool = Fals
     own = catalog(*(tool(name, draw(_words), fixed=name in fixed) for name in listed), version="own")
     everything = [*both, *own.by_name, "unknown"]
     calls = st.lists(st.sampled_from(everything), max_size=2).map(tuple)
-    first = draw(st.builds(Turn, _questions, calls))
-    later = draw(st.lists(st.builds(Turn, _questions | st.just(""), calls), min_size=1, max_size=7))
+    named = st.lists(st.sampled_from(everything), min_size=1, max_size=3).map(lambda them: f"use {' and '.join(them)}")
+    around = st.just("") | st.just("") | named
+    questions = _questions | _questions | named
+    first = draw(st.builds(Turn, questions, calls, around, around))
+    later = draw(st.lists(st.builds(Turn, questions | st.just(""), calls, around, around), min_size=1, max_size=7))
     initial = draw(st.integers(1, 4))
     request = RouteRequest(
         Conversation((first, *later)),
@@ -146,7 +150,7 @@ def test_only_the_cap_rewrites_a_list(embedder: Embedder, world: World) -> None:
             chosen = [
                 p
                 for p, why in zip(after.positions, after.reasons, strict=True)
-                if why in {Reason.RETRIEVED, Reason.OWN, Reason.PINNED, Reason.FIXED}
+                if why in {Reason.RETRIEVED, Reason.OWN, Reason.PINNED, Reason.FIXED, Reason.NAMED}
             ]
             assert chosen == sorted(chosen)
         before = after
@@ -169,7 +173,7 @@ def test_an_agent_loop_keeps_its_list(embedder: Embedder, world: World) -> None:
     first = world.route(router, world.request)
     *earlier, last = world.request.conversation.turns
     called = tuple(one.name for one in first.tools)
-    loop = Conversation((*earlier, Turn(last.text, last.calls + called)))
+    loop = Conversation((*earlier, replace(last, calls=last.calls + called)))
     again = world.route(router, replace(world.request, conversation=loop))
     assert (again.tools, again.reasons) == (first.tools, first.reasons)
 
@@ -219,12 +223,30 @@ def test_tags_narrow_the_catalogue_only(embedder: Embedder, world: World) -> Non
 
 @given(world=worlds())
 def test_the_budget_holds(embedder: Embedder, world: World) -> None:
-    """The first list has at most the initial budget, later lists at most the cap, invariants aside."""
+    """The first list has at most the initial budget, later lists and what is named at most the cap, others aside."""
     router = Router(embedder)
     for request in world.requests():
         only = len(request.conversation.turns) == 1
+        selection = world.route(router, request)
         most = request.budget.initial if only else request.budget.most
-        assert _budgeted(world.route(router, request)) <= most
+        assert _budgeted(selection) <= max(most, min(selection.reasons.count(Reason.NAMED), request.budget.most))
+
+
+@given(world=worlds())
+def test_what_is_named_is_sent(embedder: Embedder, world: World) -> None:
+    """What the last turn names and may be sent is sent, as far as the cap has room beside a client's short list."""
+    router = Router(embedder)
+    for request in world.requests():
+        selection = world.route(router, request)
+        pool = Pool(world.own, world.registered if request.source is not Source.REQUEST else catalog())
+        frame = router.frame(pool, request)
+        mentions = find(pool, request.conversation.turns[-1].text)
+        named = cut.named(pool, mentions, frame.permitted, request.budget)
+        others = [p for p in named if frame.kept.get(p) not in _BUDGETED]
+        kept = sum(reason in _BUDGETED for reason in frame.kept.values())
+        namesakes = sum(len(pool.positions(pool.tool(p).name)) for p in others)
+        if frame.chooses and kept + namesakes <= request.budget.most:
+            assert set(named) <= set(selection.positions)
 
 
 @given(world=worlds(forced=True))
