@@ -30,6 +30,7 @@ SHOWN_URL = "http://127.0.0.1:8000"
 SHOWN_MODEL = "your-model"  # of what the document shows
 ANSWER = "Bring an umbrella: 12 degrees and rain."
 CATALOGUE_TOOL = "openweather_current"
+OTHER_TOOL = "openweather_geocode"
 _SECONDS = 240
 _MARK = scenarios.MARK
 _SHOWN = re.compile(r"^(?:#|//) docs: (?P<part>\w+)\n(?P<text>.*?)\n(?:#|//) docs: end$", re.DOTALL | re.MULTILINE)
@@ -51,6 +52,8 @@ PLANS = {
     "plain_called": _CALLED,
     "plain_alone": _CALLED,
     "dispatching": _CALLED,
+    "declared": Plan((OTHER_TOOL,), ANSWER),
+    "declared_alone": Plan((OTHER_TOOL,), ANSWER),
     "handoff": Plan(("transfer_to_billing",), ANSWER),
     "graph": _AGENT,
     "one_call": _LOOP,
@@ -89,6 +92,7 @@ class Applications:
     upstream: Upstream
     directory: Path
     only: Sequence[str] = ()
+    catalogue: Sequence[Any] = ()  # the tools that the gateway has
     folder: Path = FOLDER
     _told: dict[str, Mapping[str, Outcome]] = field(default_factory=dict)
 
@@ -105,7 +109,7 @@ class Applications:
         self.upstream.reset()
         self.upstream.respond_by(Provider(PLANS))
         shared = self.directory / "scenarios.json"
-        shared.write_text(json.dumps(scenarios.shared()), encoding="utf-8")
+        shared.write_text(json.dumps(scenarios.shared() | {"catalogue": list(self.catalogue)}), encoding="utf-8")
         variables = {"PYTHONPATH": str(FOLDER / "python"), "SCENARIOS": str(shared)}
         done = subprocess.run(
             self._command(script),

@@ -32,7 +32,8 @@ def applications(
     sample_gateway: GatewayProcess, running_upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Applications:
     """The scripts, each run once a session."""
-    return Applications(sample_gateway, running_upstream, tmp_path_factory.mktemp("applications"))
+    tools = [record["tool"]["function"] for record in _records()]
+    return Applications(sample_gateway, running_upstream, tmp_path_factory.mktemp("applications"), catalogue=tools)
 
 
 @pytest.fixture(scope="session")

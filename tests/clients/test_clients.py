@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients.applications import ANSWER, CATALOGUE_TOOL, SHOWN_MODEL, Applications, Outcome
+from tests.clients.applications import ANSWER, CATALOGUE_TOOL, OTHER_TOOL, SHOWN_MODEL, Applications, Outcome
 from tests.clients.python.scenarios import PINNED, own
 
 # What each script tries besides the code that docs/clients.md shows.
@@ -23,8 +23,8 @@ SCRIPTS = {
         responses_loop responses_stream responses_structured""",
     "langchain_app.py": """loop stream structured forced agent13 agent60 stranger graph plain plain_called plain_alone
         responses_loop""",
-    "openai_agents.py": """loop stream structured agent13 agent60 stranger handoff plain plain_called plain_alone
-        responses_loop responses_stream responses_structured""",
+    "openai_agents.py": """loop stream structured agent13 agent60 stranger handoff declared declared_alone plain
+        plain_called plain_alone responses_loop responses_stream responses_structured""",
     "pydantic_ai_app.py": """loop stream structured forced agent13 agent60 plain plain_called plain_alone
         responses_loop responses_stream""",
     "llama_index_app.py": """loop one_call stream structured forced agent13 agent60 in_text plain plain_called
@@ -224,6 +224,22 @@ def test_application_that_runs_the_catalogue_says_so(
     assert answered(outcome) == ANSWER
     for tools in outcome.offered:
         assert names(3) < set(tools) <= names(3) | catalogue
+
+
+@cases("declared", "declared_alone")
+def test_agent_that_declares_a_tool_of_the_catalogue(
+    applications: Applications, catalogue: frozenset[str], script: str, scenario: str
+) -> None:
+    """It is taken to run the catalogue's, which join. One that runs the declared one only says so, and none joins."""
+    outcome = applications.outcome(script, scenario)
+    (tools,) = map(set, outcome.offered)
+    mine = names(3) | {CATALOGUE_TOOL}
+    if scenario == "declared":
+        assert mine < tools <= mine | catalogue
+        assert outcome.error == f"agents.exceptions.ModelBehaviorError: Tool {OTHER_TOOL} not found in agent Warehouse"
+    else:
+        assert tools == mine
+        assert answered(outcome).startswith(f"{OTHER_TOOL} was not offered")
 
 
 @cases("responses_loop", "responses_stream", "messages_loop", "messages_stream")

@@ -1,6 +1,6 @@
 """openai-agents: the default model (Responses) and the one that speaks Chat Completions."""
 
-from scenarios import QUESTION, SYSTEM, own, run
+from scenarios import QUESTION, SYSTEM, of_catalogue, own, run
 
 # docs: begin
 from agents import Agent, OpenAIChatCompletionsModel, Runner, function_tool, set_tracing_disabled
@@ -28,7 +28,7 @@ alone = ModelSettings(extra_headers={"x-toolfunnel-source": "request"})  # for a
 keeping = ModelSettings(extra_headers={"x-toolfunnel-keep": "unlock_gate"})
 # docs: end
 
-from agents import OpenAIResponsesModel, handoff
+from agents import FunctionTool, OpenAIResponsesModel, handoff
 from pydantic import BaseModel
 
 
@@ -71,6 +71,16 @@ async def structured(agent):
     return (await asked(agent)).model_dump()
 
 
+def declaring(model, settings=None):
+    """An agent that has one tool of the catalogue itself, as by a connection to the same MCP server, and no others."""
+    theirs = of_catalogue("openweather_current")
+    made = agent_of(model, 3, settings=settings)
+    made.tools.append(
+        FunctionTool(theirs["name"], theirs["description"], theirs["parameters"], None, strict_json_schema=False)
+    )
+    return asked(made)
+
+
 def handing(model):
     """An agent that hands over to another one: a control tool that the framework makes."""
     other = Agent(name="Billing", instructions="You do bills.", model=OpenAIChatCompletionsModel("loop", client))
@@ -87,6 +97,8 @@ run(
         "agent60": lambda model: asked(agent_of(model, 60, settings=keeping)),
         "stranger": lambda model: asked(agent_of(model, 25)),
         "handoff": handing,
+        "declared": declaring,
+        "declared_alone": lambda model: declaring(model, alone),
         "plain": lambda model: asked(agent_of(model, 0)),
         "plain_called": lambda model: asked(agent_of(model, 0)),
         "plain_alone": lambda model: asked(agent_of(model, 0, settings=alone)),

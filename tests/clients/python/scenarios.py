@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 BASE_URL = "http://127.0.0.1:8000/v1"  # the runner puts the gateway's address in its place
@@ -99,6 +101,12 @@ def own(count: int, *, without: str = "") -> list[Own]:
 def find(name: str) -> Own:
     """Return a tool of the application by its name."""
     return next(tool for tool in OWN if tool.name == name)
+
+
+def of_catalogue(name: str) -> dict[str, Any]:
+    """Return a function of the gateway's catalogue, as an application has it that asks the same servers."""
+    known = json.loads(Path(os.environ["SCENARIOS"]).read_text(encoding="utf-8"))["catalogue"]
+    return next(function for function in known if function["name"] == name)
 
 
 def shared() -> dict[str, Any]:
