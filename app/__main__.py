@@ -46,9 +46,15 @@ def _run() -> int:
 
 def _unwind_on_signals() -> None:
     """Let each raise KeyboardInterrupt, but those that whoever started this wants ignored, as nohup does."""
-    for number in _ENDING:
+    for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _as_ctrl_c)
+
+
+def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C does at the moment: an event loop ends its tasks first."""
+    now = signal.getsignal(signal.SIGINT)
+    (now if callable(now) else signal.default_int_handler)(number, frame)
 
 
 def _end_on_signals(code: int) -> None:

@@ -368,3 +368,7 @@ def _override(section: str, **values: object) -> None:
     for key, value in values.items():
         if value is not None:
             settings.override(section, key, value)
+
+
+if __name__ == "__main__":
+    main()

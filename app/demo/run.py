@@ -32,6 +32,7 @@ QUESTIONS = (
 _START_S = 60.0
 _STOP_S = 10.0
 _NO_KEY = "none"
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TOOL_WIDTH = 27  # columns of a tool's name that stay whole; leaves 14 of 80 for the question
 _TRIES = 3  # at a question that a busy machine could not route in time
 
@@ -259,16 +260,17 @@ def _running(arguments: list[str], url: str, path: str) -> Iterator[str]:
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Let the signals that raise KeyboardInterrupt raise it only when the block has ended."""
+    """Let the signals that end us raise KeyboardInterrupt only when the block has ended."""
     came: list[int] = []
-    held = [number for number in signal.valid_signals() if signal.getsignal(number) is signal.default_int_handler]
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
+    held = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
     for number in held:
         signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        for number in held:
-            signal.signal(number, signal.default_int_handler)
+        for number, handler in held.items():
+            signal.signal(number, handler)
     if came:
         raise KeyboardInterrupt
 

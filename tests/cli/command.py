@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import sqlite3
 import struct
 import subprocess
@@ -71,11 +72,13 @@ class Place:
 
     def shell(self, script: str) -> Done:
         """Run a line of bash; `toolfunnel` is the command."""
-        text = f'toolfunnel() {{ "{COMMAND}" "$@"; }}\n{script}'
+        command, descriptors = processes.for_shell()
+        text = f'toolfunnel() {{ {shlex.join(command)} "$@"; }}\n{script}'
         done = subprocess.run(
             ["bash", "-c", text],
             cwd=self.path,
             env=environment(self.settings),
+            pass_fds=descriptors,
             capture_output=True,
             text=True,
             timeout=_LIMIT_S,

@@ -53,7 +53,7 @@ def test_document_names_every_option(command: str) -> None:
         assert f"`{option}" in place or f" {option} " in place, option
 
 
-@pytest.mark.timeout(600)  # each of some fifty commands loads the encoder anew
+@pytest.mark.timeout(600)
 def test_document_shows_what_its_examples_print(place: Place) -> None:
     """Each example is run after the one before it and prints what stands below it."""
     found = EXAMPLE.findall(DOCUMENT)

@@ -71,6 +71,17 @@ def start(
         return subprocess.Popen([COMMAND, *arguments], cwd=cwd, env=env, stdin=streams[0], stdout=stdout, stderr=stderr)
 
 
+def for_shell() -> tuple[list[str], list[int]]:
+    """Return what a shell types in place of `toolfunnel`, and the descriptors that it has to inherit for that.
+
+    What the shell sets before must not be what Python reads when it starts: the locale, or PYTHON….
+    """
+    if not _CAN_FORK:
+        return [COMMAND], []
+    control = _fork_server().control
+    return [sys.executable, "-ISB", str(Path(__file__).with_name("fork_client.py")), str(control), COMMAND], [control]
+
+
 def _surroundings(env: Mapping[str, str]) -> dict[str, str]:
     """Return what of an environment decides how Python starts."""
     return {name: value for name, value in env.items() if not name.upper().startswith(_INDIFFERENT)}
@@ -129,6 +140,11 @@ class _ForkServer:
                 stdout=subprocess.DEVNULL,
             )
         atexit.register(self.end)
+
+    @property
+    def control(self) -> int:
+        """The descriptor of the socket that takes commands."""
+        return self._control.fileno()
 
     def end(self) -> None:
         """Let it end; what it started runs on."""
