@@ -102,11 +102,10 @@ class Place:
         """Run a command in a terminal of this width; what it shows, without colours, is in `out`."""
         control, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
-        variables = {name: value for name, value in environment(self.settings).items() if name != "COLUMNS"}
         process = subprocess.Popen(
             [COMMAND, *arguments],
             cwd=self.path,
-            env=variables | {"TERM": "xterm"},
+            env=environment(self.settings) | {"TERM": "xterm"},
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

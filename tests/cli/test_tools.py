@@ -36,10 +36,10 @@ def test_import_takes_every_kind_of_file_and_keeps_definitions(place: Place) -> 
     place.write("b.jsonl", b'\xef\xbb\xbf{"type":"function","function":{"name":"from_jsonl"}}\r\n\r\n')
     place.write("c.yaml", YAML)
     done = place.run("tools", "import", "a.json", "b.jsonl", "c.yaml", "--json")
-    assert (done.code, done.json) == (
-        0,
-        {"created": ["exact", "from_jsonl", "from_yaml"], "updated": [], "unchanged": [], "near_duplicates": []},
-    )
+    names = ["exact", "from_jsonl", "from_yaml"]
+    offer = {"tools": 3, "now": 3, "withheld": [], "tenants": {}}
+    told = {"created": names, "updated": [], "unchanged": [], "near_duplicates": [], "offer": offer}
+    assert (done.code, done.json) == (0, told)
     shown = place.run("tools", "show", "exact")
     assert (shown.code, shown.json["risk"]) == (0, "read")
     assert '"const": 1.10' in shown.out
@@ -51,7 +51,7 @@ def test_import_again_changes_nothing(stocked: Place, imported: object) -> None:
     stocked.write("tools.json", catalogue([tools.record(t, tags=[tools.thing_of(t)]) for t in tools.distinct(38)]))
     done = stocked.run("tools", "import", "tools.json")
     assert (done.code, done.out) == (0, "38 tools: 0 created, 0 updated, 38 unchanged\n")
-    assert done.err == ""
+    assert done.err == "38 of 38 tools can be offered now\n"
 
 
 def test_import_names_every_bad_entry_and_takes_none(place: Place) -> None:
@@ -75,7 +75,7 @@ def test_import_succeeds_while_an_encoder_is_down(place: Place) -> None:
     done = place.run("tools", "import", "tools.json", variables={"TOOLFUNNEL_ENCODER": json.dumps(down)})
     assert (done.code, done.out) == (0, "40 tools: 40 created, 0 updated, 0 unchanged\n")
     assert done.err.startswith("Words find the tools until the server has embedded them: the embeddings endpoint ")
-    assert len(done.err.splitlines()) == 1
+    assert len(done.err.splitlines()) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

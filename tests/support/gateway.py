@@ -49,7 +49,8 @@ def free_port() -> int:
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Give this process's environment with just these settings of the gateway (`UPSTREAM__BASE_URL=…`)."""
-    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(PREFIX)}
+    foreign = (PREFIX, "COLUMNS")  # xdist sets it
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(foreign)}
     return inherited | {PREFIX + name: value for name, value in settings.items()}
 
 
