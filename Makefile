@@ -68,7 +68,7 @@ test: extras ## run the test suite, a file at a time in each of JOBS processes (
 	$(if $(LARGE),LARGE=1) $(PYTEST) --durations=15 $(if $(LARGE),--hypothesis-profile thorough)
 
 # Apart from .venv: some of these packages hold the openai package at an older release than the gateway's own.
-$(APPS)/.ready: requirements/clients.txt $(STAMP)
+$(APPS)/.ready: requirements/clients.txt | $(STAMP)
 	@echo "Making $(APPS): the frameworks that applications are written with, 700 MB unpacked …"
 	@$(PYTHON) -m venv --clear $(APPS)
 	@$(APPS)/bin/python scripts/pip_install.py --no-deps --require-hashes --only-binary :all: -r requirements/clients.txt

@@ -47,6 +47,7 @@ PLANS = {
     "forced": _ALONE,
     "agent13": _AGENT,
     "agent60": _AGENT,
+    "agent60_unpinned": _AGENT,
     "stranger": _AGENT,
     "plain": _ALONE,
     "plain_called": _CALLED,

@@ -152,6 +152,7 @@ run(
         "plain_called": plain,
         "plain_alone": lambda model: plain(model, alone),
         "dispatching": dispatching,
+        "agent60_unpinned": lambda model: loop(model, own(60)),
         "stranger": lambda model: loop(model, own(25)),
         "responses_loop": responses,
         "responses_stream": responses_stream,
