@@ -36,7 +36,8 @@ def of_catalog(catalog: Catalog) -> int:
     """Count a catalogue, with what it makes later."""
     tools = getsizeof(catalog.tools) + sum(map(of_tool, catalog.tools)) + len(catalog) * _MADE_LATER_BYTES
     arrays = _of_postings(catalog.postings) + _of_postings(catalog.names) + catalog.tokens.nbytes
-    arrays += catalog.spellings.nbytes + sum(map(getsizeof, catalog.spellings.heads))
+    spellings = catalog.spellings
+    arrays += spellings.nbytes + texts(spellings.heads) + texts(spellings.tails)
     return tools + arrays + sum(map(_of_space, catalog.spaces)) + 2_048
 
 

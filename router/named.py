@@ -12,13 +12,20 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import reduce
+from itertools import islice
+from operator import or_
 
+from router import sentence as sentences
 from router import text
 from router.catalog import EMPTY, Catalog, Pool
 from router.sentence import Joint, Sentence
 from router.spellings import LONGEST, SHORTEST_NEAR, is_near, squashed, titles
 
-MAX_CHARS = 16_000  # of a text are read: its start and its end
+MAX_CHARS = 8_000  # of a text are read, its start and its end; of what is between them the identifiers
+MAX_BETWEEN = 64_000
+_MOST_IDENTIFIERS = 2_000  # of a text
+_MOST_SPANS, _MOST_HITS = 20_000, 256  # runs of words that are looked up, and that are found and looked at
 _MOST_NEAR = 32  # of what a text has as one word, and is no name, so many are compared by what is nearly the same
 _FEW = 3  # tools of one title: a title of more says too little
 _LEAST_SPOKEN = 8  # letters and digits of a name that is no more than words of a sentence
@@ -61,7 +68,7 @@ def find(pool: Pool, said: str, *, identifiers: bool = False, listed: bool = Fal
     `identifiers`: only names of two words or more that are written as one. `listed`: a name of one word counts also
     where a list explains it, or where it has its capitals in mid-sentence, as in the instructions of an agent.
     """
-    sentence = Sentence(_bounded(said))
+    sentence = Sentence(_identifiers(said) if identifiers else _bounded(said))
     if not sentence.words:
         return ()
     judge = _Judge(pool, sentence, identifiers=identifiers, listed=listed)
@@ -75,7 +82,7 @@ def named_in(own: Catalog, said: str) -> set[int]:
     """Give the positions of the tools of a client's list that a text names, as its instructions do."""
     pool = Pool(own, EMPTY)
     counting = (one for one in find(pool, said, listed=True) if one.few is None or len(one.among(pool)) <= one.few)
-    return {position for mention in counting for position in mention.positions}
+    return {position for mention in counting for name in mention.among(pool) for position in pool.positions(name)}
 
 
 class _How(IntEnum):
@@ -97,27 +104,29 @@ class _Judge:
 
     def exact(self) -> Iterator[Mention]:
         """Give the names that stand in the text, and those that are a part of another one, too."""
-        spans = list(self._spans())
+        spans = list(islice(self._spans(), _MOST_SPANS))
         grams = [self._sentence.squashed_at(start, end) for start, end in spans]
         hits: dict[int, dict[int, None]] = {}
         for offset, catalog in self._pool.parts:
             for number, row in catalog.spellings.find(grams):
                 hits.setdefault(number, {})[offset + row] = None
-        for number, positions in hits.items():
+        for number, positions in islice(hits.items(), _MOST_HITS):
             yield from self._mentions(*spans[number], grams[number], list(positions))
 
     def _spans(self) -> Iterator[tuple[int, int]]:
         """Give the runs of words that may be names."""
-        squashed_text, starts, ends = self._sentence.squashed, self._sentence.starts, self._sentence.ends
-        own, registered = self._pool.own.spellings.heads, self._pool.registered.spellings.heads
-        count = len(starts)
+        said, starts, ends = self._sentence.squashed, self._sentence.starts, self._sentence.ends
+        known = [part.spellings for _, part in self._pool.parts if len(part)]
+        lengths = reduce(or_, (one.lengths for one in known), 0)
+        longest, count = lengths.bit_length(), len(starts)
         for start, at in enumerate(starts):
-            head = squashed_text[at : at + 2]
-            if head in registered or head in own:
+            if any(one.begins(said, at) for one in known):
                 for end in range(start, count):
-                    if ends[end] - at > LONGEST:
+                    length = ends[end] - at
+                    if length >= longest:
                         break
-                    yield start, end + 1
+                    if lengths >> length & 1:
+                        yield start, end + 1
 
     def _mentions(self, start: int, end: int, gram: str, positions: Sequence[int]) -> Iterator[Mention]:
         """Give what a run of words names, of the tools whose hash it has."""
@@ -178,32 +187,32 @@ class _Judge:
         sentence, left = self._sentence, _MOST_NEAR
         taken = {(mention.start, mention.end) for mention in found}
         whole = [(0, len(sentence.words))] if len(sentence.squashed) <= LONGEST + 1 else []
-        for start, end in dict.fromkeys([*sentence.units(), *whole]):
+        for start, end in dict.fromkeys([*sentence.units(SHORTEST_NEAR - 1), *whole]):
             if (start, end) in taken or not self._may_be_near(start, end):
                 continue
             for begin in sentence.beginnings(start, end):
-                left -= 1
-                if left < 0 or (begin, end) in taken:
+                spelling = sentence.squashed_at(begin, end)
+                if left == 0 or (begin, end) in taken:
                     break
-                if positions := self._nearly(sentence.squashed_at(begin, end)):
+                parts = [one for one in self._pool.parts if one[1].spellings.may_be_near(spelling)]
+                left -= bool(parts)
+                if positions := self._nearly(spelling, parts):
                     yield Mention(positions, begin, end, few=1)
                     break
 
     def _may_be_near(self, start: int, end: int) -> bool:
         """Return whether words may be a name with a mistake in it, and are no words of plain language."""
         sentence = self._sentence
-        if sentence.ends[end - 1] - sentence.starts[start] < SHORTEST_NEAR - 1:
-            return False
         if end > start + 1 or sentence.has_hump(start, end):
             return True
         terms = text.terms_of(sentence.words[start])
         return not any(part.postings.frequency(term) for _, part in self._pool.parts for term in terms)
 
-    def _nearly(self, spelling: str) -> tuple[int, ...]:
+    def _nearly(self, spelling: str, parts: Sequence[tuple[int, Catalog]]) -> tuple[int, ...]:
         """Give the positions of what is within one edit."""
         near = (
             (offset + row, part.tools[row].name)
-            for offset, part in self._pool.parts
+            for offset, part in parts
             for row in sorted(part.spellings.find_near(spelling))
         )
         return tuple(position for position, name in near if _has_words(name) and is_near(spelling, squashed(name)))
@@ -211,7 +220,14 @@ class _Judge:
 
 def _bounded(said: str) -> str:
     half = MAX_CHARS // 2
-    return said if len(said) <= MAX_CHARS else f"{said[:half]}\n{said[-half:]}"
+    return said if len(said) <= MAX_CHARS else f"{said[:half]}\n{_identifiers(said[half:-half])}\n{said[-half:]}"
+
+
+def _identifiers(said: str) -> str:
+    """Give the identifiers of a text, a line each."""
+    half = MAX_BETWEEN // 2
+    said = said if len(said) <= MAX_BETWEEN else f"{said[:half]}\n{said[-half:]}"
+    return "\n".join(sentences.identifiers(said)[:_MOST_IDENTIFIERS])
 
 
 def _apart(mentions: Iterator[Mention] | Sequence[Mention]) -> list[Mention]:

@@ -31,10 +31,13 @@ class Memory:
         """What it holds."""
         return self._found.used_bytes
 
+    def has(self, pool: Pool, said: str, *, identifiers: bool) -> bool:
+        """Return whether `find` has an answer already."""
+        return self._found.get(_key(pool, said, identifiers)) is not None
+
     def find(self, pool: Pool, said: str, *, identifiers: bool) -> tuple[Mention, ...]:
         """Give `named.find`, remembered."""
-        digest = xxhash.xxh3_128_digest(said.encode("utf-8", "surrogatepass"))
-        key = (pool.own.version, pool.registered.version, identifiers, digest)
+        key = _key(pool, said, identifiers)
         found = self._found.get(key)
         if found is None:
             found = named.find(pool, said, identifiers=identifiers)
@@ -59,6 +62,10 @@ class Naming:
             self._at[turn] = self._allowed(self._mentions(turn))
         return self._at[turn]
 
+    def is_known(self, turn: int) -> bool:
+        """Return whether what is around the request of a turn was read before, or is nothing."""
+        return all(self._memory.has(self._pool, text, identifiers=only) for text, only in self._texts_around(turn))
+
     def around(self, turn: int) -> list[int]:
         """Give the same of what stands around its request."""
         mentions = self._mentions_around(turn) if self._turns[turn].text else ()
@@ -73,17 +80,21 @@ class Naming:
         return (*named.find(self._pool, self._turns[turn].text), *self._mentions_around(turn))
 
     def _mentions_around(self, turn: int) -> tuple[Mention, ...]:
+        texts = self._texts_around(turn)
+        return tuple(one for text, only in texts for one in self._memory.find(self._pool, text, identifiers=only))
+
+    def _texts_around(self, turn: int) -> list[tuple[str, bool]]:
+        """Give what is around a request, and whether only its identifiers count."""
         said = self._turns[turn]
-        around = ((said.before, False), (said.context, True))
-        texts = ((text, identifiers) for text, identifiers in around if text)
-        return tuple(
-            mention
-            for text, identifiers in texts
-            for mention in self._memory.find(self._pool, text, identifiers=identifiers)
-        )
+        return [(text, only) for text, only in ((said.before, False), (said.context, True)) if text]
 
     def _allowed(self, mentions: tuple[Mention, ...]) -> list[int]:
         return cut.named(self._pool, mentions, self._permitted, self._budget)
+
+
+def _key(pool: Pool, said: str, identifiers: bool) -> _Key:
+    digest = xxhash.xxh3_128_digest(said.encode("utf-8", "surrogatepass"))
+    return pool.own.version, pool.registered.version, identifiers, digest
 
 
 def _size(_: _Key, found: tuple[Mention, ...]) -> int:

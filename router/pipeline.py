@@ -184,7 +184,7 @@ class _Run:
         if not (self.frame.chooses and self.request.conversation.has_text):
             return True
         held = self._recalled(self.last)
-        return held is not None and (held.settled or self._sent(self.last))
+        return held is not None and (held.settled or self._sent(self.last)) and self.naming.is_known(self.last)
 
     def is_brief(self) -> bool:
         """Return whether what needs no search takes less than some milliseconds, too: each turn looks at every tool."""

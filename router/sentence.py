@@ -12,6 +12,9 @@ _TOKEN = re.compile(rf"[{text.CJK}]|[^\W_{text.CJK}]+")
 _HUMP = re.compile("[a-z0-9][A-Z]")
 _SIGNS = frozenset(("-", ".", "/", ":", "::", "->", "\\", "\u2010"))
 _PREFIX_ENDS = frozenset(("__", "::", "->", ".", "/", ":"))
+_JOINED = r"(?:(?:_+|[-./:\\\u2010]|::|->)[A-Za-z0-9]++)"
+_UNIT = re.compile(rf"[A-Za-z0-9]++{_JOINED}*+")
+_IDENTIFIER = re.compile(rf"(?<![A-Za-z0-9])(?:[A-Za-z0-9]++{_JOINED}++|[A-Z0-9]*+(?:[a-z0-9]++[A-Z]++)++[a-z0-9]*+)")
 _NEAR = 32  # characters before and behind a name that can mark it
 
 _OPEN, _CLOSE = "[\"'`“‘「『【《]?", "[\"'`”’」』】》]?"
@@ -33,6 +36,13 @@ _A_TOOL = re.compile(
 )
 _LISTED = re.compile(r"(?:^|\n)\s*(?:[-*•#]+|\d+[.)])?\s*[*`]*$"), re.compile(r"^[*`]*\s*(?::|\(|[-–—]\s|$|\n)")
 _IN_SENTENCE = re.compile(r"[\w,(]\s?$")
+
+
+def identifiers(said: str) -> list[str]:
+    """Give what a text has that is written as one and has several words; each once."""
+    words = dict.fromkeys(text.normalised(said).split())
+    written = [word for word in words if not (word.isalpha() and word[1:].islower())]
+    return list(dict.fromkeys(found for word in written for found in _IDENTIFIER.findall(word)))
 
 
 class Joint(IntEnum):
@@ -114,16 +124,17 @@ class Sentence:
             return self.words[end] != "mcp" and not self._behind(end).startswith("__")
         return behind is Joint.SIGN and behind in joints and not self._behind(end).startswith(("/", ":"))
 
-    def units(self) -> Iterator[tuple[int, int]]:
-        """Give the runs of words in ASCII that are written as one."""
-        start = 0
-        while start < len(self.words):
-            end = start + 1
-            if self.words[start].isascii():
-                while self.joint(end) in {Joint.SIGN, Joint.UNDERSCORE} and self.words[end].isascii():
+    def units(self, shortest: int) -> Iterator[tuple[int, int]]:
+        """Give the runs of words in ASCII that are written as one, of so many characters."""
+        firsts: dict[int, int] = {}
+        for match in _UNIT.finditer(self.text):
+            if match.end() - match.start() >= shortest:
+                firsts = firsts or {first: word for word, (first, _) in enumerate(self.spots)}
+                start = end = firsts.get(match.start(), -1)
+                while 0 <= end < len(self.spots) and self.spots[end][1] <= match.end():
                     end += 1
-                yield start, end
-            start = end
+                if start < end:
+                    yield start, end
 
     def beginnings(self, start: int, end: int) -> Iterator[int]:
         """Give where a name can begin in words that are written as one: at once, or behind that of a server."""

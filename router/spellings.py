@@ -22,7 +22,9 @@ from router.types import Tool
 
 LONGEST = 64  # characters of a spelling; providers take names of as many
 SHORTEST_NEAR = 8  # characters: shorter names are near to ordinary words
-_HEAD = 2
+SHORTEST = 2  # what has one letter names nothing
+_MOST_ALIKE = 16  # rows of one spelling; a client's list may have one name 30,000 times
+_END = 4  # characters of an end
 _ARRAY_BYTES = 112  # an array beside its numbers
 _HEADLINES = 2  # of a description can be titles
 _SENTENCE_ENDS = (".", "。", "!", "?", "！", "？", ":", "：", ";", "；", ",", "，")
@@ -37,20 +39,23 @@ class Spellings:
     """`keys` are hashes of spellings, `int64[k]` and rising, `rows` theirs, `int32[k]`.
 
     `near` are hashes of what is left of longer names without one character, `uint32[m]` and rising, of `near_rows`.
-    `heads` are the first characters of all spellings, and perhaps of some that are gone.
+    `lengths` has a bit for each length of a spelling, `heads` are the first four characters of all spellings, `tails`
+    the last four of longer names, and perhaps those of some that are gone.
     """
 
     keys: NDArray[np.int64]
     rows: Rows
     near: NDArray[np.uint32]
     near_rows: Rows
+    lengths: int
     heads: frozenset[str]
+    tails: frozenset[str]
 
     @classmethod
     def build(cls, tools: Iterable[Tool]) -> Spellings:
         """Build for tools, in order."""
         nothing = np.zeros(0, dtype=np.int32)
-        empty = cls(nothing.astype(np.int64), nothing, nothing.astype(np.uint32), nothing, frozenset())
+        empty = cls(nothing.astype(np.int64), nothing, nothing.astype(np.uint32), nothing, 0, frozenset(), frozenset())
         return empty._changed(nothing, enumerate(tools))
 
     def changed(self, now_at: Rows, fresh: Mapping[int, Tool]) -> Spellings:
@@ -59,40 +64,53 @@ class Spellings:
 
     def _changed(self, now_at: Rows, fresh: Iterable[tuple[int, Tool]]) -> Spellings:
         keys, rows, near, near_rows = array("q"), array("i"), array("I"), array("i")
-        heads = set(self.heads)
+        lengths, heads, tails = self.lengths, set(self.heads), set(self.tails)
         for row, tool in fresh:
             for spelling in spellings(tool):
                 keys.append(hash(spelling))
                 rows.append(row)
-                heads.add(spelling[:_HEAD])
+                lengths |= 1 << len(spelling)
+                heads.add(spelling[:_END])
             name = squashed(tool.name)
             if SHORTEST_NEAR <= len(name) <= LONGEST:
                 left = [_short_hash(one) for one in _shortened(name)]
                 near.extend(left)
                 near_rows.extend([row] * len(left))
+                tails.add(name[-_END:])
         return Spellings(
             *_merged(self.keys, self.rows, now_at, keys, rows),
             *_merged(self.near, self.near_rows, now_at, near, near_rows),
+            lengths,
             frozenset(heads) if len(heads) > len(self.heads) else self.heads,
+            frozenset(tails) if len(tails) > len(self.tails) else self.tails,
         )
 
     def find(self, wanted: Sequence[str]) -> Iterator[tuple[int, int]]:
-        """Give the number of a wanted text and a row that may carry it, for each."""
+        """Give the number of a wanted text and a row that may carry it, for each; of one text not more than a few."""
         return _found(self.keys, self.rows, [hash(one) for one in wanted])
+
+    def begins(self, said: str, at: int) -> bool:
+        """Return whether a spelling may begin at a place of a text."""
+        heads = self.heads
+        return said[at : at + _END] in heads or said[at : at + 3] in heads or said[at : at + 2] in heads
+
+    def may_be_near(self, wanted: str) -> bool:
+        """Return whether a name may be within one edit of a text: then one end of it is as it should be."""
+        if not SHORTEST_NEAR - 1 <= len(wanted) <= LONGEST + 1:
+            return False
+        return wanted[:_END] in self.heads or wanted[-_END:] in self.tails
 
     def find_near(self, wanted: str) -> set[int]:
         """Give rows whose names may be within one edit of a text."""
-        if not SHORTEST_NEAR - 1 <= len(wanted) <= LONGEST + 1:
-            return set()
         left = [wanted, *_shortened(wanted)]
         by_deletion = {row for _, row in _found(self.near, self.near_rows, [_short_hash(one) for one in left])}
         return by_deletion | {row for _, row in _found(self.keys, self.rows, [hash(one) for one in left[1:]])}
 
     @property
     def nbytes(self) -> int:
-        """What it takes in memory, but for the heads' texts."""
+        """What it takes in memory, but for the texts of the ends."""
         arrays = (self.keys, self.rows, self.near, self.near_rows)
-        return sum(array.nbytes + _ARRAY_BYTES for array in arrays) + getsizeof(self.heads)
+        return sum(array.nbytes + _ARRAY_BYTES for array in arrays) + getsizeof(self.heads) + getsizeof(self.tails)
 
 
 def squashed(written: str) -> str:
@@ -103,7 +121,7 @@ def squashed(written: str) -> str:
 def spellings(tool: Tool) -> list[str]:
     """Give what a tool is called by, squashed: its name, its titles."""
     found = dict.fromkeys(map(squashed, (tool.name, *titles(tool))))
-    return [one for one in found if _HEAD <= len(one) <= LONGEST]
+    return [one for one in found if SHORTEST <= len(one) <= LONGEST]
 
 
 def titles(tool: Tool) -> list[str]:
@@ -168,6 +186,7 @@ def _found(keys: NDArray[Any], rows: Rows, wanted: list[int]) -> Iterator[tuple[
     there = keys[np.minimum(first, len(keys) - 1)] == asked
     for number in np.flatnonzero(there).tolist():
         at, key = int(first[number]), asked[number]
-        while at < len(keys) and keys[at] == key:
+        end = min(len(keys), at + _MOST_ALIKE)
+        while at < end and keys[at] == key:
             yield number, int(rows[at])
             at += 1

@@ -177,9 +177,11 @@ def test_the_client_s_own_and_the_catalogue_are_found_together() -> None:
 
 
 def test_a_long_text_is_read_at_both_ends() -> None:
-    """What is in the middle of it is not, so that time is bounded."""
+    """Of what is between them only identifiers count, and of very long ones not all, so that time is bounded."""
     filling = "word " * MAX_CHARS
-    assert names(f"list_pods {filling} amap_weather {filling} getUserById") == ["list_pods", "getUserById"]
+    said = "list pods {} amap weather, jp_transit_save_route {} getUserById".format
+    assert names(said(filling[:20_000], filling[:20_000])) == ["list_pods", "jp_transit_save_route", "getUserById"]
+    assert names(said(filling, filling)) == ["list_pods", "getUserById"]
 
 
 @given(st.text(alphabet="ab1", max_size=5), st.text(alphabet="ab1", max_size=5))
@@ -203,3 +205,16 @@ def test_any_text_can_be_read(said: str, called: list[str]) -> None:
     for name in called:
         if re.fullmatch("[a-zA-Z0-9_-]{2,64}", name) and re.search("[a-zA-Z0-9].*[a-zA-Z0-9]", name):
             assert find(Pool(EMPTY, among), name) != ()
+
+
+@pytest.mark.parametrize("said", ["a_" * 30_000, "aB" * 30_000, "a " * 30_000, "「a」" * 20_000, "_" * 60_000])
+def test_what_is_looked_at_is_bounded(said: str) -> None:
+    """Texts of nothing but parts of names, and lists of one name a thousand times, are looked at as far as it goes."""
+    alike = catalog(*(tool("a" * i + "_" + "a" * j) for i in range(1, 32) for j in range(1, 32)))
+    assert all(len(mention.positions) <= 16 for mention in find(Pool(alike, EMPTY), said))
+
+
+def test_all_tools_of_one_name_are_named_by_it() -> None:
+    """Of a client's tools that share a name all count, however many they are."""
+    own = catalog(*(tool("same_name") for _ in range(40)), tool("other_name"))
+    assert named_in(own, "use same_name") == set(range(40))
