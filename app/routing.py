@@ -344,6 +344,7 @@ class Routing:
         return RouteRequest(
             conversation=parsed.conversation,
             forced=parsed.forced,
+            keep=asked.options.keep,
             grants=replace(grants, risks=grants.risks & self._settings.safety.allow, wanted=asked.options.tags),
             budget=self._budget(asked.options),
             floor=select.floor and not _needs_tools(parsed, decision.source),

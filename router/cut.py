@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from router import keeping
 from router.catalog import Pool
 from router.named import Mention
 from router.types import Budget, Mask, RankedList, Reason, Source
@@ -24,7 +25,9 @@ from router.types import Budget, Mask, RankedList, Reason, Source
 MARGIN = 0.5
 STEP = 6
 
-_BUDGETED = (Reason.OWN, Reason.NAMED, Reason.RETRIEVED, Reason.GROWN)
+BUDGETED = frozenset(
+    {Reason.OWN, Reason.ASKED, Reason.CONTROL, Reason.INSTRUCTED, Reason.NAMED, Reason.RETRIEVED, Reason.GROWN}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,28 @@ class Held:
 
 def budgeted(positions: Iterable[int], reasons: Iterable[Reason]) -> set[int]:
     """Give the positions that use up the budget."""
-    return {position for position, reason in zip(positions, reasons, strict=True) if reason in _BUDGETED}
+    return {position for position, reason in zip(positions, reasons, strict=True) if reason in BUDGETED}
 
 
-def invariants(pool: Pool, permitted: Mask, source: Source, budget: Budget) -> dict[int, Reason]:
-    """Give what every set of this conversation holds: fixed and pinned tools, and a client's short list."""
+def invariants(  # noqa: PLR0913, PLR0917 - what it follows from
+    pool: Pool,
+    permitted: Mask,
+    source: Source,
+    budget: Budget,
+    asked: Iterable[str] = (),
+    named: frozenset[int] = frozenset(),
+) -> dict[int, Reason]:
+    """Give what every set of this conversation holds: fixed and pinned tools, a client's short list, some of a long.
+
+    `asked` are names that the client wants kept, `named` the positions of its tools that its instructions name.
+    """
     kept = {i: Reason.FIXED for i, tool in enumerate(pool.own.tools) if tool.fixed}
-    trimmable = len(pool.own) - len(kept)
-    if source is not Source.REGISTRY and trimmable <= budget.initial:
-        kept |= {i: Reason.OWN for i in range(len(pool.own)) if i not in kept}
+    if source is not Source.REGISTRY:
+        if len(pool.own) - len(kept) <= budget.most:
+            own = dict.fromkeys(range(len(pool.own)), Reason.OWN)
+        else:
+            own = keeping.of_long_list(pool.own, asked, named, budget)
+        kept = own | kept
     pinned = (pool.registered.tools[i].name for i in pool.registered.pinned)
     return dict.fromkeys(_callable(pool, pinned, permitted), Reason.PINNED) | kept
 
@@ -117,9 +133,9 @@ def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Bud
     It is in the pool's order.
     """
     reasons = dict(kept)
-    taken = sum(reason in _BUDGETED for reason in kept.values())
-    own = sum(reason is Reason.OWN for reason in kept.values())
-    room = min(budget.initial - own, budget.most - taken)
+    taken = len(budgeted(kept, kept.values()))
+    # Kept ones leave the others a few places, as far as the cap does: what is asked for now is among these.
+    room = max(budget.initial - taken, min(STEP, budget.initial // 2, budget.most - len(kept)))
     for position in named:
         fresh = [p for p in with_namesakes(pool, [position]) if p not in reasons]
         if taken + len(fresh) <= budget.most:

@@ -41,13 +41,16 @@ class Frame:
     scope: bytes
 
     @classmethod
-    def build(cls, pool: Pool, request: RouteRequest, registered: Mask) -> Self:
-        """Build for a pool; `registered` is `permit.permitted` of its catalogue, `bool[n]`."""
+    def build(cls, pool: Pool, request: RouteRequest, registered: Mask, named: frozenset[int] = frozenset()) -> Self:
+        """Build for a pool; `registered` is `permit.permitted` of its catalogue, `bool[n]`.
+
+        `named` are the positions of the client's tools that its instructions name.
+        """
         permitted = demandable = _permitted(pool, request, registered)
         if request.source is Source.FORCED:
             permitted = demandable.copy()
             permitted[len(pool.own) :] = False
-        kept = cut.invariants(pool, permitted, request.source, request.budget)
+        kept = cut.invariants(pool, permitted, request.source, request.budget, request.keep, named)
         choosable = permitted.copy()
         choosable[list(kept)] = False
         offered = permitted.copy()
@@ -63,7 +66,7 @@ class Frame:
             offered=offered,
             available=int(offered.sum()),
             tokens=int(pool.tokens()[offered].sum()),
-            scope=repr(_scope(pool, request)).encode(),
+            scope=repr(_scope(pool, request, named)).encode(),
         )
 
     @property
@@ -92,13 +95,15 @@ def _permitted(pool: Pool, request: RouteRequest, registered: Mask) -> Mask:
     return np.concatenate([mask, registered])
 
 
-def _scope(pool: Pool, request: RouteRequest) -> tuple[object, ...]:
+def _scope(pool: Pool, request: RouteRequest, named: frozenset[int]) -> tuple[object, ...]:
     grants, budget = request.grants, request.budget
     return (
         pool.own.version,
         *(sorted(getattr(grants, name)) for name in Grants.__slots__),  # all there are: none can be forgotten
         sorted(request.kinds),
         request.source,
+        request.keep,
+        sorted(named),
         (budget.initial, budget.most, budget.source_share),
         sorted(budget.trusted),
     )

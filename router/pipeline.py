@@ -21,6 +21,7 @@ from router.cut import Held
 from router.deadline import Check, checked, never, until
 from router.embed.embedder import Embedder
 from router.frame import Frame
+from router.keeping import Instructions
 from router.memory import Lru, Shares
 from router.recall import Recall
 from router.search import NOTHING, Memory, Search
@@ -57,7 +58,8 @@ class Router:
         self.embedders = {embedder.key: embedder for embedder in embedders}
         self.in_force = Recall(shares.conversations)
         self._permitted: Lru[_Scope, Mask] = Lru(shares.frames // 4, _mask_size)
-        self._frames: Lru[_Framed, Frame] = Lru(shares.frames * 5 // 8, _frame_size)
+        self._frames: Lru[_Framed, Frame] = Lru(shares.frames // 2, _frame_size)
+        self._instructions = Instructions(shares.frames // 8)
         self.memory = Memory(shares.list_vectors)
         self.named = naming.Memory(shares.frames // 8)
 
@@ -69,7 +71,7 @@ class Router:
             "list_vectors": self.memory.used_bytes,
             "tool_vectors": sum(embedder.used_bytes["tool_vectors"] for embedder in embedders),
             "questions": sum(embedder.used_bytes["questions"] for embedder in embedders),
-            "frames": self._permitted.used_bytes + self._frames.used_bytes + self.named.used_bytes,
+            "frames": sum(memory.used_bytes for memory in (self._permitted, self._frames, self.named, self._instructions)),
             "waiting": sum(embedder.used_bytes["waiting"] for embedder in embedders),
         }
 
@@ -117,7 +119,7 @@ class Router:
         reached = _reached(registered, request)
         if self._permitted.get((reached.version, request.grants, request.kinds)) is None:
             return None
-        if len(own) > _AT_ONCE_TOOLS:
+        if len(own) > _AT_ONCE_TOOLS or self._instructions.known(own, request) is None:
             return None
         run = _Run(self, registered, own, request, started)
         if not (run.needs_no_search() and run.is_brief()):
@@ -135,13 +137,15 @@ class Router:
 
     def frame(self, pool: Pool, request: RouteRequest) -> Frame:
         """Give `Frame.build`, remembered."""
+        named = self._instructions.named(pool.own, request)
         key = (
             (pool.own.version, pool.registered.version, request.source),
             (request.grants, request.kinds, request.budget),
+            (request.keep, named),
         )
         frame = self._frames.get(key)
         if frame is None:
-            frame = Frame.build(pool, request, self.permitted(pool.registered, request.grants, request.kinds))
+            frame = Frame.build(pool, request, self.permitted(pool.registered, request.grants, request.kinds), named)
             self._frames.put(key, frame)
         return frame
 
@@ -384,7 +388,7 @@ def _reached(registered: Catalog, request: RouteRequest) -> Catalog:
 
 
 _Scope = tuple[str, Grants, frozenset[Kind]]
-_Framed = tuple[tuple[str, str, Source], tuple[Grants, frozenset[Kind], Budget]]
+_Framed = tuple[tuple[str, str, Source], tuple[Grants, frozenset[Kind], Budget], tuple[tuple[str, ...], frozenset[int]]]
 
 
 def _mask_size(key: _Scope, mask: Mask) -> int:
@@ -392,6 +396,6 @@ def _mask_size(key: _Scope, mask: Mask) -> int:
 
 
 def _frame_size(key: _Framed, frame: Frame) -> int:
-    _, (grants, _, budget) = key
-    names = footprint.texts(budget.trusted) + footprint.texts([frame.scope])
+    _, (grants, _, budget), (keep, named) = key
+    names = footprint.texts(budget.trusted) + footprint.texts(keep) + 64 * len(named) + footprint.texts([frame.scope])
     return _KEY_BYTES + footprint.of_grants(grants) + names + frame.nbytes

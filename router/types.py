@@ -56,6 +56,9 @@ class Reason(StrEnum):
     HISTORY = "history"
     NAMED = "named"
     OWN = "client's own"
+    ASKED = "client keeps it"
+    CONTROL = "control tool"
+    INSTRUCTED = "named in the instructions"
     RETRIEVED = "retrieved"
     GROWN = "grown"
     OVER_BUDGET = "over budget"
@@ -139,7 +142,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The visible history, oldest turn first; `instructions` is the text of system messages, as far as it is kept."""
+    """The visible history, oldest turn first; `instructions` is the text of system messages before anybody answered."""
 
     turns: tuple[Turn, ...] = ()
     instructions: str = ""
@@ -183,13 +186,14 @@ class Budget:
 class RouteRequest:
     """One request to the core.
 
-    `forced` are names that `tool_choice` demands. `owner` separates callers: nothing remembered for one is
-    used for another. `kinds` are the forms the client's tool list can hold. With `floor` nothing is added of the
-    catalogue where nothing in it is relevant.
+    `forced` are names that `tool_choice` demands, `keep` names that stay of the client's long list. `owner` separates
+    callers: nothing remembered for one is used for another. `kinds` are the forms the client's tool list can hold. With
+    `floor` nothing is added of the catalogue where nothing in it is relevant.
     """
 
     conversation: Conversation
     forced: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     grants: Grants = Grants()
     budget: Budget = Budget()
     floor: bool = True

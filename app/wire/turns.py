@@ -35,7 +35,8 @@ def conversation(messages: Iterable[Message], check: Check = never) -> Conversat
     turns: list[Turn] = []
     said: list[str] = []  # of user messages in a row: they are one turn
     called: dict[str, None] = {}  # since the user spoke
-    instructions: list[str] = []
+    instructions: list[str] = []  # as they were at the first request: what is kept by them stays the same
+    begun = False  # somebody has answered
     answered = False  # somebody else has spoken since
     for message in checked(messages, check):
         if message.role == "user":
@@ -47,7 +48,8 @@ def conversation(messages: Iterable[Message], check: Check = never) -> Conversat
         else:
             answered = True
             called.update(dict.fromkeys(message.calls))
-            if message.role == "system":
+            begun = begun or message.role != "system"
+            if not begun:
                 instructions += message.texts
     return Conversation((*turns, *_turn(said, called)), "\n".join(instructions)[:MOST_INSTRUCTIONS])
 

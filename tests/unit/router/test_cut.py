@@ -30,16 +30,16 @@ def _held(*order: int, reason: Reason = Reason.RETRIEVED) -> Held:
 
 
 @pytest.mark.parametrize(
-    ("source", "budget", "kept"),
+    ("source", "most", "kept"),
     [
         (Source.BOTH, 2, {0: Reason.OWN, 1: Reason.OWN, 2: Reason.FIXED, 4: Reason.PINNED}),
         (Source.BOTH, 1, {2: Reason.FIXED, 4: Reason.PINNED}),
         (Source.REGISTRY, 2, {2: Reason.FIXED, 4: Reason.PINNED}),
     ],
 )
-def test_invariants_keep_a_short_list_fixed_and_pinned(source: Source, budget: int, kept: dict[int, Reason]) -> None:
-    """Fixed and pinned tools are always kept; the client's own when they fit, unless the registry decides."""
-    assert cut.invariants(_OWN, _all(_OWN), source, Budget(budget, 9)) == kept
+def test_invariants_keep_a_short_list_fixed_and_pinned(source: Source, most: int, kept: dict[int, Reason]) -> None:
+    """Fixed and pinned tools are always kept; the client's own when the cap has room, unless the registry decides."""
+    assert cut.invariants(_OWN, _all(_OWN), source, Budget(1, most)) == kept
 
 
 def test_invariants_leave_out_a_pin_that_is_not_permitted() -> None:
@@ -52,7 +52,7 @@ def test_invariants_keep_the_clients_definition_of_a_pinned_name() -> None:
     """When the client defines a pinned name itself, its definition is the one that is kept."""
     pool = Pool(catalog(tool("a"), tool("p")), catalog(tool("p", pinned=True)))
     permitted = np.asarray([True, True, False])
-    assert cut.invariants(pool, permitted, Source.BOTH, Budget(1, 9)) == {1: Reason.PINNED}
+    assert cut.invariants(pool, permitted, Source.BOTH, Budget(1, 1)) == {1: Reason.PINNED}
 
 
 def test_initial_takes_the_best_in_the_order_of_the_pool() -> None:
@@ -160,6 +160,14 @@ def test_with_forced_appends_the_clients_own_always() -> None:
 def test_history_gives_each_called_tool() -> None:
     """Called tools are known by position, all namesakes of them."""
     assert cut.history(_TWICE, ["x", "y"], _all(_TWICE)) == dict.fromkeys((0, 2, 1), Reason.HISTORY)
+
+
+def test_initial_leaves_the_others_a_few_places_beside_many_that_are_kept() -> None:
+    """Half the budget at most, and no more than the cap has room for."""
+    assert cut.initial(_LETTERS, _ranked(7, 6, 5, 4, 3), dict.fromkeys(range(3), Reason.OWN), Budget(4, 9)).order == (
+        *range(3), 6, 7
+    )  # fmt: skip
+    assert cut.initial(_LETTERS, _ranked(7, 6, 5), dict.fromkeys(range(4), Reason.CONTROL), Budget(4, 5)).budgeted == 5
 
 
 def test_budgeted_counts_what_uses_the_budget() -> None:

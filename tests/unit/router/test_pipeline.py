@@ -186,7 +186,8 @@ def test_route_lets_the_clients_definition_win(router: Router) -> None:
 
 def test_route_keeps_or_drops_both_namesakes_when_growing(router: Router) -> None:
     """Two own tools of one name also come together when they are appended later."""
-    own = catalog(tool("mail"), tool("song", "play a tune"), tool("map"), tool("song", "other"), version="own")
+    songs = tool("song", "play a tune"), tool("song", "other")
+    own = catalog(tool("mail"), songs[0], tool("map"), songs[1], tool("hotel"), version="own")
     request = RouteRequest(talk("mail map", "play a tune"), budget=Budget(2, 4), source=Source.REQUEST)
     selection = router.route(EMPTY, own, request, soon())
     assert selection.positions == (0, 2, 1, 3)

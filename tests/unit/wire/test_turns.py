@@ -7,8 +7,11 @@ from app.wire.turns import Message
 
 
 def test_instructions_are_what_system_messages_say() -> None:
-    """The texts of all system messages are kept together, as many characters as there is room for."""
+    """Those before anybody answered are kept together, as many characters as there is room for: they stay the same."""
     said = [Message("system", ("Be brief.", "Use jq.")), Message("user", ("hi",)), Message("system", ("x" * 10**6,))]
     found = turns.conversation(said).instructions
+    later = [Message("assistant", ("Yes.",)), Message("system", ("Use bash.",)), Message("user", ("and?",))]
+    few = turns.conversation([*said[:2], *later]).instructions
+    assert few == "Be brief.\nUse jq."
     assert found.startswith("Be brief.\nUse jq.\nxxx")
     assert len(found) == turns.MOST_INSTRUCTIONS
