@@ -20,6 +20,7 @@ from router.types import Budget, Reason, RouteRequest, Source
 # Of a list that instructions name whole, the names say little: so many places are left to what is asked.
 LEFT = 6
 _MOST = 16_000  # characters of instructions that are read at either end
+_SHORT = 200  # characters
 _BETWEEN = re.compile(r"\n[ \t]*\n\s*")
 _Key = tuple[str, bytes]
 
@@ -64,9 +65,15 @@ class Instructions:
 
 
 def _paragraphs(said: str) -> list[str]:
-    """Return the paragraphs of a text, of a long one those of its start and its end."""
+    """Return the paragraphs of a text, short ones together, of a long text those of its start and its end."""
     read = said if len(said) <= 2 * _MOST else f"{said[:_MOST]}\n\n{said[-_MOST:]}"
-    return list(dict.fromkeys(_BETWEEN.split(read)))
+    found = [""]
+    for paragraph in _BETWEEN.split(read):
+        if len(found[-1]) < _SHORT:
+            found[-1] += f"\n\n{paragraph}"
+        else:
+            found.append(paragraph)
+    return list(dict.fromkeys(found))
 
 
 def trimmable(own: Catalog) -> int:

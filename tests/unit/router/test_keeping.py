@@ -62,7 +62,7 @@ def test_what_instructions_name_is_remembered() -> None:
 def test_a_paragraph_that_changes_is_the_only_one_that_is_read_again() -> None:
     """The time of day, say; what the others name stays known."""
     memory = Instructions(2**20)
-    said = "It is {0}.\n\nUse list_dogs first.\n \n\nThen paint it with the `paint` tool."
+    said = f"Be kind.{' Be brief.' * 20}\n\nIt is {{0}}.{' It is late.' * 20}\n\nUse list_dogs, then the `paint` tool."
     for time in ("9:00", "9:01"):
         request = RouteRequest(Conversation((Turn("hi"),), said.format(time)), budget=Budget(1, 2))
         assert memory.known(LIST, request) is None
@@ -72,6 +72,6 @@ def test_a_paragraph_that_changes_is_the_only_one_that_is_read_again() -> None:
 
 def test_long_instructions_are_read_at_both_ends() -> None:
     """What stands in the midst of more than there is time for is passed over."""
-    said = "Use list_dogs.\n\n" + "x\n\n" * 5_000 + "Use list_birds." + "\n\ny" * 10_000 + "\n\nUse list_cats."
+    said = "Use list_dogs.\n\n" + "x\n\n" * 6_000 + "Use list_birds." + "\n\ny" * 10_000 + "\n\nUse list_cats."
     request = RouteRequest(Conversation((Turn("hi"),), said), budget=Budget(1, 2))
     assert Instructions(2**20).named(LIST, request) == frozenset({0, 1, 6})
