@@ -135,7 +135,9 @@ def initial(pool: Pool, ranked: RankedList, kept: dict[int, Reason], budget: Bud
     reasons = dict(kept)
     taken = len(budgeted(kept, kept.values()))
     # Kept ones leave the others a few places, as far as the cap does: what is asked for now is among these.
-    room = max(budget.initial - taken, min(STEP, budget.initial // 2, budget.most - len(kept)))
+    own = taken - sum(reason is Reason.NAMED for reason in kept.values())
+    room = max(budget.initial - own, min(STEP, budget.initial // 2, budget.most - len(kept)))
+    room = min(room, budget.most - taken)
     for position in named:
         fresh = [p for p in with_namesakes(pool, [position]) if p not in reasons]
         if taken + len(fresh) <= budget.most:

@@ -71,7 +71,9 @@ class Router:
             "list_vectors": self.memory.used_bytes,
             "tool_vectors": sum(embedder.used_bytes["tool_vectors"] for embedder in embedders),
             "questions": sum(embedder.used_bytes["questions"] for embedder in embedders),
-            "frames": sum(memory.used_bytes for memory in (self._permitted, self._frames, self.named, self._instructions)),
+            "frames": sum(
+                memory.used_bytes for memory in (self._permitted, self._frames, self.named, self._instructions)
+            ),
             "waiting": sum(embedder.used_bytes["waiting"] for embedder in embedders),
         }
 

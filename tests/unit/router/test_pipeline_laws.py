@@ -33,11 +33,7 @@ from router.types import (
 from tests.unit.router.fakes import HashingEncoder, catalog, greetings, soon, tool
 
 _WORDS = ("mail", "weather", "refund", "flight", "hotel", "song", "ticket", "map", "天气", "list")
-<<<<<<< HEAD
-_BUDGETED = (Reason.OWN, Reason.NAMED, Reason.RETRIEVED, Reason.GROWN)
-=======
 _BUDGETED = cut.BUDGETED
->>>>>>> 1de09b0 (core: up to select.max of a client's tools stay; of a longer list those that steer it, that it asks for and that its instructions name)
 _ENCODER = HashingEncoder()
 _WITHOUT_CAP = Budget(3, 1_000)
 
@@ -227,18 +223,11 @@ def test_tags_narrow_the_catalogue_only(embedder: Embedder, world: World) -> Non
 
 @given(world=worlds())
 def test_the_budget_holds(embedder: Embedder, world: World) -> None:
-<<<<<<< HEAD
-    """The first list has at most the initial budget, later lists and what is named at most the cap, others aside."""
-    router = Router(embedder)
-    for request in world.requests():
-        only = len(request.conversation.turns) == 1
-        selection = world.route(router, request)
-=======
-    """The first list has at most the initial budget, others and those of a client's tools the cap, invariants aside."""
+    """A first list has at most the initial budget; others, what is named and a client's tools the cap, others aside."""
     router = Router(embedder)
     for request in world.requests():
         only = len(request.conversation.turns) == 1 and not len(world.own)
->>>>>>> 1de09b0 (core: up to select.max of a client's tools stay; of a longer list those that steer it, that it asks for and that its instructions name)
+        selection = world.route(router, request)
         most = request.budget.initial if only else request.budget.most
         assert _budgeted(selection) <= max(most, min(selection.reasons.count(Reason.NAMED), request.budget.most))
 
