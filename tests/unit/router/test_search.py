@@ -101,7 +101,7 @@ def test_search_asks_two_encoders(asked: str, found: str) -> None:
 
 def test_search_embeds_a_clients_list_with_two_encoders() -> None:
     """The client's own tools compete with the catalogue's in both encoders' vectors."""
-    own = catalog(*(replace(one, name=f"my_{one.name}") for one in _TOOLS[58:62]), version="own")
+    own = catalog(*(replace(one, name=f"my_{one.name}") for one in _TOOLS[50:62]), version="own")
     with _router(_ONE, _OTHER) as router:
         selection = _route(router, _TWICE, "lorry", own=own)
     assert selection.rankings is not None
