@@ -98,8 +98,8 @@ def of_long_list(own: Catalog, asked: Iterable[str], named: frozenset[int], budg
 
 def _add(kept: dict[int, Reason], own: Catalog, positions: Iterable[int], reason: Reason, most: int) -> None:
     """Add tools with their namesakes as long as there is room."""
-    for position in positions:
-        fresh = [p for p in own.by_name[own.tools[position].name] if p not in kept]
+    for name in dict.fromkeys(own.tools[position].name for position in positions):
+        fresh = [p for p in own.by_name[name] if p not in kept]
         if len(kept) + len(fresh) <= most:
             kept |= dict.fromkeys(fresh, reason)
 

@@ -193,13 +193,13 @@ class RouteRequest:
 
     conversation: Conversation
     forced: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
     grants: Grants = Grants()
     budget: Budget = Budget()
     floor: bool = True
     source: Source = Source.BOTH
     owner: str = ""
     kinds: frozenset[Kind] = frozenset({Kind.FUNCTION, Kind.CUSTOM})
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

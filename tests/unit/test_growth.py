@@ -87,13 +87,18 @@ def nested(depth: int) -> JSON:
     return {"type": "object", "properties": {"p": nested(depth - 1)}} if depth else {"type": "string"}
 
 
-FEW = functions(13)  # more than are sent: there is a choice
+FEW = functions(21)  # more than are sent: there is a choice
 PARTS: dict[str, Callable[[int], JSON]] = {
     "tools": lambda n: {"tools": functions(n)},
     "tools of one name": lambda n: {"tools": [function()] * n, "messages": [user("use a please")]},
     "tools of one name that is called": lambda n: {
         "tools": [function()] * n,
         "messages": [calling("a"), user()] * 3,
+    },
+    "tools of one name that steers": lambda n: {"tools": [function("bash")] * n, "messages": [user("go on")]},
+    "tools that instructions name": lambda n: {
+        "tools": functions(n),
+        "messages": [{"role": "system", "content": "Use tool_3, then `tool_5`."}, user()],
     },
     "fixed tools": lambda n: {"tools": [{"type": "x"}] * n, "messages": talk(4)},
     "fixed tools, and as many of one name that is called": lambda n: {
@@ -142,6 +147,10 @@ PARTS: dict[str, Callable[[int], JSON]] = {
     },
     "depth of a schema": lambda n: {"tools": [*FEW, function("n", parameters=nested(n // 20))]},
     "a question": lambda n: {"tools": FEW, "messages": [user("one word " * n)]},
+    "instructions": lambda n: {
+        "tools": FEW,
+        "messages": [{"role": "system", "content": "Use tool_1 for it. And tool_2!\n\n" * n}, user()],
+    },
     "one long word": lambda n: {"tools": FEW, "messages": [user("w" * n)]},
 }
 
