@@ -80,7 +80,7 @@ MUTANTS = (
     Mutant(
         "the budget is ignored",
         "router/cut.py",
-        "    room = min(budget.initial - own, budget.most - taken)\n",
+        "    room = min(room, budget.most - taken)\n",
         "    room = len(ranked.ids)\n",
         ("tests/gateway/test_request_bytes.py::test_c04_three_hundred_tools_become_few",),
     ),
