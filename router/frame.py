@@ -11,11 +11,16 @@ from typing import Self
 
 import numpy as np
 
-from router import cut
+from router import cut, footprint
 from router.catalog import Pool
-from router.types import Grants, Mask, Reason, RouteRequest, Source
+from router.types import Budget, Grants, Kind, Mask, Reason, RouteRequest, Source
 
+KEY_BYTES = 768  # of a key's tuples, versions and kinds
 _POSITION_BYTES = 32
+
+FrameKey = tuple[
+    tuple[str, str, Source], tuple[Grants, frozenset[Kind], Budget], tuple[tuple[str, ...], frozenset[int]]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,22 @@ class Frame:
         masks = (self.registered, self.permitted, self.demandable, self.choosable, self.offered)
         different = {id(mask): mask.nbytes for mask in masks}
         return sum(different.values()) + getsizeof(self.kept) + _POSITION_BYTES * len(self.kept) + 1_024
+
+
+def frame_key(pool: Pool, request: RouteRequest, named: frozenset[int]) -> FrameKey:
+    """Return what a frame depends on."""
+    return (
+        (pool.own.version, pool.registered.version, request.source),
+        (request.grants, request.kinds, request.budget),
+        (request.keep, named),
+    )
+
+
+def frame_size(key: FrameKey, frame: Frame) -> int:
+    """Return what a frame and its key take in memory."""
+    _, (grants, _, budget), (keep, named) = key
+    names = sum(footprint.texts(texts) for texts in (budget.trusted, keep, [frame.scope]))
+    return KEY_BYTES + footprint.of_grants(grants) + names + _POSITION_BYTES * 2 * len(named) + frame.nbytes
 
 
 def _permitted(pool: Pool, request: RouteRequest, registered: Mask) -> Mask:

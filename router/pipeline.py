@@ -20,13 +20,12 @@ from router.catalog import Catalog, Pool
 from router.cut import Held
 from router.deadline import Check, checked, never, until
 from router.embed.embedder import Embedder
-from router.frame import Frame
+from router.frame import KEY_BYTES, Frame, FrameKey, frame_key, frame_size
 from router.keeping import Instructions
 from router.memory import Lru, Shares
 from router.recall import Recall
 from router.search import NOTHING, Memory, Search
 from router.types import (
-    Budget,
     Grants,
     Kind,
     Mask,
@@ -42,8 +41,6 @@ from router.types import (
 # What a turn must be above the floor to change a list, in deviations: it costs the prompt cache (docs/adr/0009).
 GROWS = 0.5
 
-_KEY_BYTES = 768  # of a key's tuples, versions and kinds
-
 # What is decided on the event loop: for so many of a client's tools, and so many times tool and turn, 2 ms or so each.
 _AT_ONCE_TOOLS = 2_000
 _AT_ONCE_STEPS = 20_000
@@ -58,7 +55,7 @@ class Router:
         self.embedders = {embedder.key: embedder for embedder in embedders}
         self.in_force = Recall(shares.conversations)
         self._permitted: Lru[_Scope, Mask] = Lru(shares.frames // 4, _mask_size)
-        self._frames: Lru[_Framed, Frame] = Lru(shares.frames // 2, _frame_size)
+        self._frames: Lru[FrameKey, Frame] = Lru(shares.frames // 2, frame_size)
         self._instructions = Instructions(shares.frames // 8)
         self.memory = Memory(shares.list_vectors)
         self.named = naming.Memory(shares.frames // 8)
@@ -140,11 +137,7 @@ class Router:
     def frame(self, pool: Pool, request: RouteRequest) -> Frame:
         """Give `Frame.build`, remembered."""
         named = self._instructions.named(pool.own, request)
-        key = (
-            (pool.own.version, pool.registered.version, request.source),
-            (request.grants, request.kinds, request.budget),
-            (request.keep, named),
-        )
+        key = frame_key(pool, request, named)
         frame = self._frames.get(key)
         if frame is None:
             frame = Frame.build(pool, request, self.permitted(pool.registered, request.grants, request.kinds), named)
@@ -390,14 +383,7 @@ def _reached(registered: Catalog, request: RouteRequest) -> Catalog:
 
 
 _Scope = tuple[str, Grants, frozenset[Kind]]
-_Framed = tuple[tuple[str, str, Source], tuple[Grants, frozenset[Kind], Budget], tuple[tuple[str, ...], frozenset[int]]]
 
 
 def _mask_size(key: _Scope, mask: Mask) -> int:
-    return _KEY_BYTES + footprint.of_grants(key[1]) + footprint.of_array(mask)
-
-
-def _frame_size(key: _Framed, frame: Frame) -> int:
-    _, (grants, _, budget), (keep, named) = key
-    names = footprint.texts(budget.trusted) + footprint.texts(keep) + 64 * len(named) + footprint.texts([frame.scope])
-    return _KEY_BYTES + footprint.of_grants(grants) + names + frame.nbytes
+    return KEY_BYTES + footprint.of_grants(key[1]) + footprint.of_array(mask)
