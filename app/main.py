@@ -43,6 +43,7 @@ from app.gateway.flow import Gateway
 from app.gateway.forward import Upstream
 from app.imports import endpoints as imports
 from app.imports.clock import Synchroniser
+from app.recent import Recent
 from app.registry.keys import KeyStore
 from app.registry.shelf import MemoryShelf, Shelf
 from app.registry.snapshot import Snapshots
@@ -161,7 +162,8 @@ async def _running(given: Settings | Configuration) -> AsyncIterator[State]:
         await routing.explain(_WARM_UP, snapshots.catalog, Options())
         keys, limits = await _keys(settings, registry, closing), _limits(settings)
         closing.push_async_callback(limits.close)
-        gateway = Gateway(settings, snapshots, routing, upstream, telemetry, tracing, keyring=keys.ring, limits=limits)
+        parts = settings, snapshots, routing, upstream, telemetry, tracing
+        gateway = Gateway(*parts, keyring=keys.ring, limits=limits, recent=_recent(settings))
         service = AdminService(settings, registry, snapshots, routing, telemetry)
         closing.push_async_callback(_ended, [_watching(gateway)])
         importing = Synchroniser(Sources(registry), settings.imports, service.show, settings.safety.allow)
@@ -222,6 +224,10 @@ async def _keys(settings: Settings, registry: Registry, closing: AsyncExitStack)
     return following
 
 
+def _recent(settings: Settings) -> Recent:
+    return Recent(Shares.of(settings.server.cache_bytes).requests)
+
+
 def _limits(settings: Settings) -> RateLimits:
     storage = settings.limits.storage
     return RateLimits(storage.get_secret_value() if storage is not None else None)
@@ -253,7 +259,11 @@ def _settle() -> None:
 def _watching(gateway: Gateway) -> asyncio.Task[None]:
     """Begin to look at what can only be seen from time to time."""
     pool, bodies = lambda: gateway.upstream.pool, lambda: gateway.entrance.bodies.held_bytes
-    return asyncio.create_task(gateway.telemetry.watch(pool, gateway.routing.used_bytes, bodies))
+
+    def caches() -> dict[str, int]:
+        return {**gateway.routing.used_bytes(), "requests": gateway.recent.used_bytes}
+
+    return asyncio.create_task(gateway.telemetry.watch(pool, caches, bodies))
 
 
 async def _embedder(reader: Reader, registry: Registry, shares: Shares, closing: AsyncExitStack) -> Embedder:

@@ -87,6 +87,8 @@ class Reload:
         gateway = self._gateway
         configure_logging(new.log, {*secrets_of(old), *secrets_of(new)})  # requests under way hold the old ones
         gateway.settings, gateway.routing = new, gateway.routing.under(new)
+        if not new.safety.explain_requests:
+            gateway.recent.clear()
         self._admin.follow(new, gateway.routing)
         self._imports.follow(new.imports, new.safety.allow)
         if new.upstream != old.upstream:

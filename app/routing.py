@@ -79,6 +79,7 @@ class Routed:
 
     `own`: how many tools the client sent that may go out; `set_aside`: how many may not. `parsed`: when reading the
     body began and ended, in seconds. `left`: why a tool list had to stay as it was. `decided`: whose tools it gets.
+    `pool`: what the selection was made from.
     """
 
     body: bytes
@@ -90,6 +91,7 @@ class Routed:
     parsed: tuple[float, float] | None = None
     left: str = ""
     decided: Decision | None = None
+    pool: Pool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,7 @@ class Routing:
             return read
         decision = self._decision(request, own, catalog, asked)
         selection = self.router.known(catalog, own, self._request(request, asked, decision))
-        return read if selection is None else self._spliced(read, own, selection, decision)
+        return read if selection is None else self._spliced(read, Pool(own, catalog), selection, decision)
 
     def _searched(self, what: bytes | _Read, catalog: Catalog, asked: _Asked) -> Routed:
         began = time.perf_counter()
@@ -288,17 +290,17 @@ class Routing:
             return _left(read)
         decision = self._decision(request, own, catalog, asked)
         selection = self.router.route(catalog, own, self._request(request, asked, decision), deadline, end=end)
-        return self._spliced(read, own, selection, decision)
+        return self._spliced(read, Pool(own, catalog), selection, decision)
 
     def _read(self, body: bytes, most: int, check: Check = never) -> _Read:
         began = time.perf_counter()
         return _Read(self._lists.parse(body, most, check), (began, time.perf_counter()))
 
-    def _spliced(self, read: _Read, own: Catalog, selection: Selection, decision: Decision) -> Routed:
-        body, outcome = read.request.body, "untouched"
+    def _spliced(self, read: _Read, pool: Pool, selection: Selection, decision: Decision) -> Routed:
+        body, outcome, own = read.request.body, "untouched", pool.own
         if selection.changed and selection.tools:
             body, outcome = chat.splice(read.request, self._sent(selection, len(own)), own.tools), "routed"
-        return Routed(body, outcome, selection, own=len(own), parsed=read.parsed, decided=decision)
+        return Routed(body, outcome, selection, own=len(own), parsed=read.parsed, decided=decision, pool=pool)
 
     def _sent(self, selection: Selection, own: int) -> Sequence[Tool]:
         """Return the tools to send: those of the catalogue without what the provider refuses."""

@@ -88,7 +88,8 @@ class Shares:
 
     `conversations`: which tools were sent to each. `lists`: clients' tool lists as they were read. `list_vectors`: the
     same with their vectors. `tool_vectors`: of clients' tools one by one. `questions`: vectors of questions. `frames`:
-    what follows from a list, a caller's rights and a budget. `waiting`: texts that wait to be encoded.
+    what follows from a list, a caller's rights and a budget. `waiting`: texts that wait to be encoded. `requests`: why
+    the last requests got their tools.
     """
 
     conversations: int
@@ -98,11 +99,12 @@ class Shares:
     questions: int
     frames: int
     waiting: int
+    requests: int
 
     @classmethod
     def of(cls, total: int = DEFAULT_BYTES) -> Self:
         """Divide what all memories together may take."""
-        part = total // 24
+        part = total // 25
         return cls(
             conversations=4 * part,
             lists=5 * part,
@@ -111,6 +113,7 @@ class Shares:
             questions=3 * part,
             frames=part,
             waiting=2 * part,
+            requests=part,
         )
 
     def among(self, count: int) -> Self:

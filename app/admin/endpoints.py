@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from app import credentials, options
 from app.admin import records, schemas
+from app.admin.request_schemas import RequestSchema
 from app.admin.service import AdminService, Filter
 from app.digits import MOST_LENGTH, whole
 from app.errors import BadRequest, BodyTooLarge, NotFound, Unauthorized
@@ -152,6 +153,20 @@ async def route(
         asked = replace(asked, grants=holder.grants, of_key=holder.source)
     decision = await service.explain(await body_of(request, service.settings), asked, limit)
     return await service.aside(partial(as_json, decision))
+
+
+@admin.get("/requests/{request_id}", response_model=RequestSchema)
+async def explain_request(request_id: str, request: Request, service: Service) -> Response:
+    """Explain which tools a recent chat request was sent with, and why, by its `x-request-id`. No text is kept."""
+    if not service.settings.safety.explain_requests:
+        raise NotFound("Requests are not remembered: safety.explain_requests is false.")
+    told = request.state.gateway.recent.get(request_id)
+    if told is None:
+        raise NotFound(
+            "No such request is remembered by this process: it has not ended yet, was no chat request, is too long ago "
+            "(docs/operations.md, memory), or another worker or machine answered it."
+        )
+    return Response(told, media_type="application/json")
 
 
 @admin.get("/stats", response_model=schemas.StatsSchema)

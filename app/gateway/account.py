@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
+
 import structlog
 
 from app.credentials import Headers
 from app.gateway import unsupported
 from app.gateway.exchange import Exchange
 from app.gateway.paths import loggable
+from app.recent import Recent, Told, choice_of
 from app.routing import Routed
 from app.telemetry import Telemetry, Usage
 
 _log = structlog.get_logger()
 
+_TOLD = (  # of a request's record, as its explanation has them
+    "caller",
+    "status",
+    "upstream_status",
+    "upstream_id",
+    "end",
+    "failure",
+    "outcome",
+    "untrimmed",
+    "mode",
+    "source",
+    "set_aside",
+    "available",
+    "sent",
+    "received_bytes",
+)
 
-def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None:
-    """Note what routing decided."""
+
+def add_routing(exchange: Exchange, routed: Routed, received_bytes: int, *, explain: bool = True) -> None:
+    """Note what routing decided; to `explain` it, which tools it chose."""
     usage, selection = exchange.usage, routed.selection
     usage.outcome, usage.route_ms, usage.received_bytes = routed.outcome, routed.route_ms, received_bytes
     usage.set_aside = routed.set_aside
@@ -30,6 +51,8 @@ def add_routing(exchange: Exchange, routed: Routed, received_bytes: int) -> None
         usage.tokens_before, usage.tokens_after = selection.tokens_before, selection.tokens_after
         if routed.outcome != "routed":
             usage.tokens_before = usage.tokens_after
+        if explain and routed.pool is not None:
+            exchange.choice = choice_of(selection, routed.pool)
         usage.origins = tuple(place if place < routed.own else None for place in selection.positions)
 
 
@@ -58,8 +81,8 @@ def headers_of(usage: Usage) -> Headers:
     return headers
 
 
-def account(exchange: Exchange, telemetry: Telemetry) -> None:
-    """Count a request, write its line and end its trace."""
+def account(exchange: Exchange, telemetry: Telemetry, recent: Recent | None = None) -> None:
+    """Count a request, write its line and end its trace; keep a chat request's explanation where it is wanted."""
     usage = exchange.usage
     exchange.mark("end")
     duration_s, first_byte_s = exchange.since("end"), exchange.since("first byte")
@@ -70,6 +93,8 @@ def account(exchange: Exchange, telemetry: Telemetry) -> None:
         telemetry.count(usage)
     elif usage.failure:
         telemetry.count_failure(usage.failure)
+    if recent is not None and exchange.route == "chat":
+        recent.note(_told(exchange, duration_s, first_byte_s), *filter(None, [usage.upstream_id]))
     if exchange.trace is not None:
         exchange.trace.end(exchange.marks, usage)
     _log.info(
@@ -89,6 +114,16 @@ def account(exchange: Exchange, telemetry: Telemetry) -> None:
         **({"reason": usage.reason} if usage.reason else {}),
         **({"origins": usage.origins} if usage.upstream_status == 400 and usage.outcome == "routed" else {}),
     )
+
+
+def _told(exchange: Exchange, duration_s: float | None, first_byte_s: float | None) -> Told:
+    """Return what is kept of a request: figures, and names of tools."""
+    usage = exchange.usage
+    kept = {name: getattr(usage, name) for name in _TOLD}
+    tokens = {"before": usage.tokens_before, "after": usage.tokens_after}
+    timings = {"route": round(usage.route_ms, 2), "first_byte": _ms(first_byte_s), "answer": _ms(duration_s)}
+    at = datetime.fromtimestamp(time.time() - (duration_s or 0.0), UTC)
+    return Told(exchange.id, at, exchange.choice, kept | {"tokens": tokens, "timings_ms": timings})
 
 
 def _routing(usage: Usage) -> dict[str, object]:

@@ -13,6 +13,7 @@ from app.credentials import Headers
 from app.errors import Overloaded
 from app.gateway.bodies import Bodies, HeldBody
 from app.gateway.inbox import ClientGone
+from app.recent import Choice
 from app.telemetry import Telemetry, Usage
 from app.telemetry.logs import request_id, sane_id
 from app.telemetry.traces import Trace, Tracing
@@ -56,6 +57,7 @@ class Exchange:
         self.begun = self.ended = False
         self.body: bytes | AsyncIterator[bytes] = b""
         self.held: HeldBody | None = None
+        self.choice: Choice | None = None
         self._send = send
         self.is_deserted = presence.told(scope)
         self.id = request_id(scope["headers"])

@@ -31,6 +31,7 @@ from app.gateway.identify import Caller, identify
 from app.gateway.inbox import ClientGone, Inbox
 from app.gateway.relay import relay
 from app.hosts import check_caller
+from app.recent import Recent
 from app.registry.snapshot import Snapshots
 from app.routing import Routed, Routing
 from app.settings import Settings, SourcePolicy
@@ -38,6 +39,7 @@ from app.telemetry import BrokenOff, Telemetry
 from app.telemetry.traces import Tracing
 from app.wire import coding
 
+_RECENT_BYTES = 2**20  # unless it is told otherwise
 _CLIENT_GONE = 499  # nginx's number for it; never sent, only counted
 
 
@@ -54,11 +56,12 @@ class Gateway:
     entrance: Entrance = field(default_factory=Entrance)
     keyring: Keyring = field(default_factory=Keyring)
     limits: RateLimits = field(default_factory=RateLimits)
+    recent: Recent = field(default_factory=lambda: Recent(_RECENT_BYTES))
 
     def now(self) -> Gateway:
         """Give it as it is: a new configuration is for the requests that come after it."""
         parts = self.settings, self.snapshots, self.routing, self.upstream, self.telemetry, self.tracing
-        return Gateway(*parts, self.entrance, self.keyring, self.limits)
+        return Gateway(*parts, self.entrance, self.keyring, self.limits, self.recent)
 
 
 _STOPPED = Stopping("The gateway was stopped before this request was answered.")
@@ -95,7 +98,7 @@ async def _body(gateway: Gateway, exchange: Exchange, inbox: Inbox, caller: Call
         exchange.mark("route")
     if routed.body is not body:
         exchange.scope = {**exchange.scope, "headers": _plain(headers)}
-    add_routing(exchange, routed, len(body))
+    add_routing(exchange, routed, len(body), explain=gateway.settings.safety.explain_requests)
     return routed.body
 
 
@@ -162,7 +165,7 @@ async def _handle(gateway: Gateway, exchange: Exchange, inbox: Inbox, steps: _St
             await _refuse(exchange, inbox, GatewayError("The gateway failed. Its log says more."))
         raise
     finally:
-        account(exchange, gateway.telemetry)
+        account(exchange, gateway.telemetry, gateway.recent if gateway.settings.safety.explain_requests else None)
 
 
 async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes, hold: Callable[[int], None]) -> Routed:

@@ -112,6 +112,10 @@ class SafetySettings(_Section):
         le=1,
         description="Tools whose vectors have at least this cosine are told as near-duplicates.",
     )
+    explain_requests: bool = Field(
+        True,
+        description="Remember why the last requests got their tools, by names of tools, for GET /admin/requests/{id}.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> SafetySettings:

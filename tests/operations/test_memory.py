@@ -27,7 +27,7 @@ def test_d12_what_is_remembered_stays_within_its_bytes(start_gateway: StartGatew
     for number in range(60):
         own = [{"type": f"kind_{number}_{i}"} for i in range(160)]
         gateway.post(tools.chat(f"question {number}", tools=own), x_toolfunnel_tags=f"a{number},b{number}")
-    share = CACHE_BYTES * 5 // 24
+    share = CACHE_BYTES * 5 // 25
     wait_until(lambda: cached(gateway).get("lists", 0.0) > share / 2, 5)
     held = cached(gateway)
     assert held["lists"] <= share
