@@ -22,6 +22,7 @@ _WITHHELD = 5  # tools that are kept back and would be sent
 _TOP = 3  # ranks at which also what can never be offered is worth telling
 _OWN = 3  # tools of the client, all kept, that are listed one by one
 _QUESTION_CELLS = 300  # of a question that are shown
+_BLOCKS = 12  # of a message that are shown
 _EARLIER_CELLS = 75  # of what was said before
 _NAME_PERCENT = 42  # of the width, at most
 _DESCRIBED = 18  # columns that a description is worth showing in
@@ -71,6 +72,7 @@ def _head(question: str, explained: Mapping[str, Any], chosen: int) -> None:
     _print(Text(_clipped(question or (query[0]["text"] if query else "(no text to search with)")), style="bold"))
     for part in query[1:]:
         _print(Text(f"after: {_clipped(part['text'], _EARLIER_CELLS)} (counts {part['weight']:.2f})", style="dim"))
+    _message(explained.get("message", ()))
     tokens, took = explained["tokens"], explained["timings_ms"]["route"]
     if chosen:
         of = f"{chosen:,} of {counted(explained['available'])} {'is' if chosen == 1 else 'are'} sent"
@@ -82,6 +84,17 @@ def _head(question: str, explained: Mapping[str, Any], chosen: int) -> None:
         below = -explained["relevance"]["margin"]
         _print(f"This needs no tool that may be offered: it is {below:.1f} deviations below what does (select.floor)")
     _print()
+
+
+def _message(blocks: Sequence[_Row]) -> None:
+    """Print what of the last message was taken for what, where that is more than a request alone."""
+    if len(blocks) < 2:
+        return
+    for one in blocks[:_BLOCKS]:
+        said = f"{one['role']:8} {one['characters']:>7,} characters  {one['why']}: {one['begins']}"
+        _print(Text(_clipped(said, _width() - 2), style="" if one["role"] == "request" else "dim"))
+    if len(blocks) > _BLOCKS:
+        _print(Text(f"and {len(blocks) - _BLOCKS:,} more blocks", style="dim"))
 
 
 def _is_worth_telling(row: _Row) -> bool:

@@ -8,7 +8,7 @@ from sys import getsizeof
 
 import xxhash
 
-from app.wire import chat
+from app.wire import chat, turns
 from router import footprint
 from router.catalog import EMPTY, Catalog
 from router.deadline import Check, never
@@ -30,14 +30,16 @@ class Lists:
 
     def __init__(self, most_bytes: int) -> None:
         few = most_bytes // 32
-        self._read: Lru[_Key, _Entry] = Lru(most_bytes - 2 * few, _size)
+        self._read: Lru[_Key, _Entry] = Lru(most_bytes - 3 * few, _size)
+        self._turns = turns.Memory(few)
         self._by_beginning: Lru[bytes, _Key] = Lru(few, lambda beginning, _: getsizeof(beginning) + 256)
         self._given_up: Lru[_Key, float] = Lru(few, lambda key, _: getsizeof(key[1]) + 128)
 
     @property
     def used_bytes(self) -> int:
         """What it holds."""
-        return self._read.used_bytes + self._by_beginning.used_bytes + self._given_up.used_bytes
+        lists = self._read.used_bytes + self._by_beginning.used_bytes + self._given_up.used_bytes
+        return lists + self._turns.found.used_bytes
 
     def parse(self, body: bytes, most: int = chat.MAX_ELEMENTS, check: Check = never) -> chat.ChatRequest:
         """Read a body of `most` elements; a long list that it has in common with an earlier one is not read again.
@@ -49,8 +51,8 @@ class Lists:
         """
         key = self._by_beginning.get(chat.beginning(body))
         entry = self._read.get(key) if key is not None else None
-        request = chat.parse_known(body, entry[0], most, check) if entry is not None else None
-        return request or chat.parse(body, most, check)
+        request = chat.parse_known(body, entry[0], most, check, self._turns) if entry is not None else None
+        return request or chat.parse(body, most, check, self._turns)
 
     def known(self, request: chat.ChatRequest) -> Catalog | None:
         """Give a request's own list if it was read before."""

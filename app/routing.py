@@ -25,6 +25,7 @@ from app.settings import Settings, SourcePolicy, granted
 from app.settings.tools import Granted
 from app.wire import chat, coding, own_tools
 from app.wire.acceptable import acceptable
+from app.wire.requests import Piece
 from app.workers import Length, Task, Workers
 from router.catalog import Catalog, Pool
 from router.deadline import Check, never, until
@@ -125,6 +126,7 @@ class Explained:
     selection: Selection
     routable: bool
     decided: Decision
+    message: tuple[Piece, ...] = ()
 
 
 class Routing:
@@ -327,7 +329,7 @@ class Routing:
         request = self._request(parsed, asked, decided)
         deadline = time.perf_counter() + _EXPLAIN_S
         selection = self.router.route(catalog, own, request, deadline, explain=True)
-        return Explained(Pool(own, catalog), request, selection, parsed.routable, decided)
+        return Explained(Pool(own, catalog), request, selection, parsed.routable, decided, chat.last_pieces(body))
 
     def _decision(self, parsed: chat.ChatRequest, own: Catalog, catalog: Catalog, asked: _Asked) -> Decision:
         """Return whose tools a request gets."""

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import xxhash
 
-from router import cut, footprint, naming, permit
+from router import cut, footprint, naming, permit, query
 from router.catalog import Catalog, Pool
 from router.cut import Held
 from router.deadline import Check, checked, never, until
@@ -301,7 +301,7 @@ class _Run:
             after,
             by_words=after.by_words or ranked.by_words,
             hasty=hasty,
-            settled=held.settled and not hasty,
+            settled=held.settled and not hasty and not query.reads_around(self.turns[turn]),
         )
 
     def _in_time(self, turn: int) -> bool:
@@ -367,9 +367,11 @@ class _Run:
         running.update(repr((self.request.owner, self.request.floor)).encode())
         keys = []
         for turn in checked(self.turns, self.check):
-            said = turn.text.encode("utf-8", "surrogatepass")
-            running.update(b"%d:" % len(said))  # its length: no text can pass for the end of itself
-            running.update(said)
+            # What stands around a request is no part of it: it may come again without.
+            for said in (turn.text, turn.before) if turn.before else (turn.text,):
+                text = said.encode("utf-8", "surrogatepass")
+                running.update(b"%d:" % len(text))  # its length: no text can pass for the end of itself
+                running.update(text)
             keys.append(running.digest())
             running.update(repr(turn.calls).encode())
         return keys

@@ -157,7 +157,7 @@ class Search:
         asked = self.asked(turn)
         before = query.spoken(self._request.conversation, turn)[1:]
         idle = any((margin := self.margin(number)) is not None and margin < 0 for number in before)
-        return RoutingQuery(asked.texts[:1], asked.weights[:1]) if idle else asked
+        return query.alone(asked) if idle else asked
 
     def found(self, turn: int) -> tuple[Rankings | None, float | None]:
         """Give rankings and margin of a turn as far as they were asked for."""
@@ -226,20 +226,20 @@ class Search:
             if (mixed := dense.mixed(asked, vectors[embedder.key])) is not None
         ]
         rows, every = self._candidates(bm25, hits, meant)
-        written = scripts(asked.texts[0])
+        written = scripts(" ".join(asked.newest))
         meanings = []
         for embedder, mixed in meant:
             similar = dense.measure(mixed, embedder.key, self.pool, rows, every=every)
             if np.isnan(similar.scores).all():
                 continue
             meanings.append(fuse.Meaning(embedder.name, embedder.reading.of(written, self._scripts), similar.standing))
-            if len(asked.texts) == 1:
+            if len(asked.texts) == 1:  # that one is judged, too
                 self._best[turn, embedder.key] = _highest(similar.scores[rows >= len(self.pool.own)])
         best = float(words.bm25[rows].max()) if len(rows) else 0.0
         said = fuse.Said(
             bm25=bm25[rows],
             names=words.names[rows],
-            explained=best / words.ideal if words.ideal else 0.0,
+            explained=min(1.0, best / words.ideal) if words.ideal else 0.0,
             covered=words.covered,
             terms=words.terms,
             kin=kinship(written, self._scripts),
@@ -247,23 +247,30 @@ class Search:
         return fuse.adaptive(rows, said, meanings, hits)
 
     def _judge(self, turn: int, vectors: dict[str, dict[str, Vectors]]) -> float | None:
+        """Judge the clearest text of what is asked for now: of a long request one sentence may ask for all."""
         self._check()
-        asked = self.asked(turn).texts[0]
         registered, permitted = self.pool.registered, self._permitted[len(self.pool.own) :]
         if not (self._request.floor and permitted.any()):
             return None
-        written = scripts(asked)
         margins = []
         for embedder in self._embedders:
-            vector, space, talk = vectors[embedder.key].get(asked), registered.space(embedder.key), embedder.small_talk
-            if vector is None or space is None or talk is None or embedder.reading.of(written, self._scripts) < _READS:
+            space, talk = registered.space(embedder.key), embedder.small_talk
+            read = [one for one in self.asked(turn).newest if one in vectors[embedder.key]]
+            read = [one for one in read if embedder.reading.of(scripts(one), self._scripts) >= _READS]
+            if not read or space is None or talk is None:
                 continue
             among = self._memory.usual(registered, embedder, self._frame, self._request)
-            best = self._best.get((turn, embedder.key)) or relevance.best(vector, space, permitted)
-            if among is None or best is None:
+            known = self._best.get((turn, embedder.key)) if len(read) == 1 else None
+            found = {one: known or relevance.best(vectors[embedder.key][one], space, permitted) for one in read}
+            judged = [
+                relevance.margin(best, vectors[embedder.key][one], talk, among)
+                for one, best in found.items()
+                if among is not None and best is not None
+            ]
+            if len(judged) < len(read):
                 self._undecided.add(turn)
             else:
-                margins.append(relevance.margin(best, vector, talk, among))
+                margins.append(max(judged))
         return sum(margins) / len(margins) if margins else None
 
     def _candidates(
@@ -294,8 +301,8 @@ class Search:
             conversation = self._request.conversation
             last = len(conversation.turns) - 1
             numbers = checked(range(last, turn, -1), self._check)
-            later = (number for number in numbers if conversation.turns[number].text)
-            said = (query.text_of(conversation, number) for number in later)
+            later = (conversation.turns[number] for number in numbers if conversation.turns[number].text)
+            said = (text for one in later for text in query.asked_at(one).texts)
             texts = list(dict.fromkeys((*self.asked(turn).texts, *said)))
             for embedder in self._embedders[1:]:
                 embedder.begin(texts, self._deadline)  # beside the first one

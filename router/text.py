@@ -22,12 +22,14 @@ from router.types import Tool
 RECIPE = "1"
 DIGESTS_BEGIN = f"{RECIPE}:"
 
-# A question beyond this is cut in its middle: instructions stand at its start or its end.
+# As much of a long question, and of what stands around it, is searched by word, in parts of its whole length.
 MAX_QUERY_CHARS = 2_000
 MAX_TOOL_CHARS = 1_500
 MAX_EXAMPLES = 10  # of a tool are embedded; all of them are searched by word
 # As much of a question is embedded: an encoder takes 14 ms for 500 characters, 62 ms for 2,000.
 MAX_GIST_CHARS = 600
+# Of what is longer, sentences of so many characters together: two of Chinese, Japanese or Korean each.
+MAX_PIECES_WIDTH = 300
 # As much of a tool is searched by word: ten times what the longest tools of known catalogues say of themselves.
 MAX_SEARCHED_CHARS = 32_000
 MAX_KEYWORD_CHARS = 256  # of a keyword or tag; no question is searched for a longer one
@@ -37,6 +39,11 @@ MAX_KEYWORD_CHARS = 256  # of a keyword or tag; no question is searched for a lo
 # needs (UAX #15, stream-safe text), and a run of more is cut.
 _PIECE = 256
 _MOST_JOINED = 64
+
+_PARTS = 8
+_PIECE_CHARS = 150
+_MOST_CUT = 32_000
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 CJK = (
@@ -147,14 +154,53 @@ def terms_of(token: str) -> tuple[str, ...]:
     return tuple(token[i : i + 2] for i in range(len(token) - 1))
 
 
-def clipped(text: str) -> str:
-    """Cut a long question in its middle, keeping its start and its end."""
-    return _ends(text, MAX_QUERY_CHARS)
-
-
 def gist(text: str) -> str:
     """Give what of a question is embedded: its start and its end."""
     return _ends(text, MAX_GIST_CHARS)
+
+
+def gist_pieces(text: str) -> tuple[str, ...]:
+    """Return a question as what is embedded of it: the text itself, or some sentences of a long one, in their order.
+
+    Those that ask come first, then the last and the first ones, then the others from the end, as many as there is room
+    for; of sentences without an end, parts.
+    """
+    if len(text) <= MAX_GIST_CHARS:
+        return (text,)
+    pieces = _sentences(text)
+    last = len(pieces) - 1
+    asking = [i for i in range(last, -1, -1) if pieces[i][-1] in "?？"]
+    order = dict.fromkeys((*asking, last, 0, *range(last - 1, 0, -1)))
+    room = MAX_PIECES_WIDTH
+    chosen: list[int] = []
+    for i in order:
+        room -= width(pieces[i])
+        if chosen and room < 0:
+            break
+        chosen.append(i)
+    return tuple(dict.fromkeys(pieces[i] for i in sorted(chosen)))
+
+
+def searched_part(text: str) -> str:
+    """Return what of a long text is searched by word: parts of equal length from its start to its end."""
+    if len(text) <= MAX_QUERY_CHARS:
+        return text
+    step, length = len(text) / _PARTS, MAX_QUERY_CHARS // _PARTS
+    return "\n".join(text[int(i * step) : int(i * step) + length] for i in range(_PARTS))
+
+
+def width(text: str) -> int:
+    """Return how long a text is to an encoder: a Chinese, Japanese or Korean character is two."""
+    return len(text) if text.isascii() else len(text) + len(_IS_CJK.findall(text))
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of a text, those of the middle of a very long one aside; long ones in parts."""
+    half = _MOST_CUT // 2
+    read = text if len(text) <= _MOST_CUT else f"{text[:half]}\n{text[-half:]}"
+    found = (one.strip() for one in _SENTENCE_END.split(read))
+    parts = (one[at : at + _PIECE_CHARS].strip() for one in found for at in range(0, len(one), _PIECE_CHARS))
+    return [one for one in parts if one] or [text[:_PIECE_CHARS]]
 
 
 def phrases(text: str, longest_words: int = 4, longest_chars: int = 8) -> Iterator[str]:

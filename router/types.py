@@ -204,10 +204,21 @@ class RouteRequest:
 
 @dataclass(frozen=True, slots=True)
 class RoutingQuery:
-    """Texts to search with and their weights, newest first."""
+    """Texts to search with and their weights, newest first.
+
+    The first `asked` of them are what is asked for now, the others were said before. `beside` are texts that are
+    searched by word alone: what stands around a request, and the rest of a long one.
+    """
 
     texts: tuple[str, ...]
     weights: tuple[float, ...]
+    asked: int = 1
+    beside: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def newest(self) -> tuple[str, ...]:
+        """What is asked for now."""
+        return self.texts[: self.asked]
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,16 @@ class QueryPart(BaseModel):
     weight: float
 
 
+class MessagePart(BaseModel):
+    """A block of what the user said last, where that is more than a plain question."""
+
+    part: int = Field(description="Which text of the turn it stands in, from 1.")
+    characters: int
+    begins: str = Field(description="Its first words.")
+    role: str = Field(description="request, context (adds a little), or harness (is left out).")
+    why: str = Field(description="By what it was told.")
+
+
 class TokenEstimate(BaseModel):
     """Estimated tokens of tool definitions."""
 
@@ -235,6 +245,7 @@ class Decision(BaseModel):
     """A decision laid open."""
 
     query: list[QueryPart] = Field(description="What was searched with, newest first.")
+    message: list[MessagePart] = Field(description="What was decided about each block of the last message.")
     mode: str = Field(description="hybrid, lexical (vectors were not ready), untouched, or off (by header).")
     source: SourceSchema
     sent: list[str] = Field(description="The names of the tool list that would go out, in order.")

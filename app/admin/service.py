@@ -26,12 +26,15 @@ from app.registry.writing import PutResult
 from app.routing import Explained, Options, Routing
 from app.settings import Settings
 from app.telemetry import Telemetry
+from app.wire.requests import Piece
 from router import explain
 from router.catalog import EMPTY, Pool
 from router.types import KEYWORDS, LEXICAL, NAMES, Candidate, Place, Reason, Risk, Selection, Source, Tool
 
 # Why a tool of the catalogue is not sent with a request whose list stays as it came.
 LEFT_AS_IT_CAME = "request left as it came"
+_MOST_PIECES = 100  # of a message
+_BEGINS = 60  # characters
 _WORDS = (LEXICAL, NAMES, KEYWORDS)
 T = TypeVar("T")
 
@@ -235,6 +238,7 @@ def decision(explained: Explained, keeping: Keeping, *, off: bool = False, limit
             {"text": text, "weight": weight}
             for text, weight in zip(selection.query.texts, selection.query.weights, strict=True)
         ],
+        "message": [_piece(one) for one in explained.message[:_MOST_PIECES]],
         "mode": selection.mode if changed else "off" if off else "untouched",
         "source": {"used": explained.decided.source, "why": explained.decided.why},
         "sent": [tool.name for tool in selection.tools],
@@ -247,6 +251,18 @@ def decision(explained: Explained, keeping: Keeping, *, off: bool = False, limit
             _row(row, own=pool.is_own(row.position), left=left) | {"withheld": withheld.get(row.position)}
             for row in rows[:limit]
         ],
+    }
+
+
+def _piece(one: Piece) -> dict[str, Any]:
+    """Return what was decided about a block of the last message."""
+    begins = " ".join(one.text[: 2 * _BEGINS].split())[:_BEGINS]
+    return {
+        "part": one.part + 1,
+        "characters": len(one.text),
+        "begins": begins,
+        "role": one.role,
+        "why": one.why,
     }
 
 

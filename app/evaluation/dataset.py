@@ -147,6 +147,8 @@ def _queries(path: Path, groups: Mapping[str, int], problems: list[str]) -> tupl
         last = max((i for i, message in enumerate(turns) if message.get("role") == "user"), default=-1)
         if last < 0:
             raise ValueError("there is no message of a user")
+        if not all(isinstance(message.get("role"), str) for message in turns):
+            raise ValueError("a message has no role")
         earlier = any(message.get("role") == "user" for message in turns[:last])
         body, before = _body(turns), _body(turns[:last]) if earlier else None
         texts = tuple(turn.text for turn in chat.parse(body).conversation.turns)

@@ -8,13 +8,15 @@ A `cache_control` marker whose tool goes moves to the last tools that stay: neve
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from app.wire import members, tool_object, turns
+from app.wire import members, messages, tool_object, turns
+from app.wire.requests import Piece
 from router.deadline import Check, checked, never
 from router.types import Conversation, Kind, Tool
 
@@ -80,31 +82,26 @@ class ChatRequest:
         return frozenset({Kind.FUNCTION}) if legacy else frozenset({Kind.FUNCTION, Kind.CUSTOM})
 
 
-class _Message(msgspec.Struct):
-    role: str
-    content: msgspec.Raw = msgspec.Raw(b"null")
-    tool_calls: list[dict[str, Any]] | None = None
-    function_call: dict[str, Any] | None = None
-    name: str | None = None
-
-
 class _Form(msgspec.Struct):
     type: str
 
 
-_MESSAGES = msgspec.json.Decoder(list[_Message])
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _LISTS = frozenset({"tools", "functions"})
-_SPEAKERS = frozenset({"user", "system"})
 _EMPTY = re.compile(rb"\[[ \t\n\r]*\]")
 _KEY = re.compile(rb'"tools"[ \t\n\r]*:[ \t\n\r]*(?=\[)')
 _STAND_IN = b"[0]"
 _BEGINNING = 512
+_TEXT_AN_ELEMENT = 8  # characters of messages that take as long as an element
 _LONG = 4_096  # bytes: a shorter list is read faster than looked for
 
 
-def parse(body: bytes, most: int = MAX_ELEMENTS, check: Check = never) -> ChatRequest:
+def parse(
+    body: bytes, most: int = MAX_ELEMENTS, check: Check = never, memory: turns.Memory | None = None
+) -> ChatRequest:
     """Read a request body of no more than `most` elements; `check` is called for each message.
+
+    `memory` is of what was found in the messages of earlier requests.
 
     Raises:
         TooLong: It has more elements.
@@ -113,7 +110,13 @@ def parse(body: bytes, most: int = MAX_ELEMENTS, check: Check = never) -> ChatRe
         OutOfTime: As `check` does.
     """
     _check_size(body, most)
-    return _request(body, _members(body), check)
+    return _request(body, _members(body), _Reading(check, memory, _text_of(most)))
+
+
+def last_pieces(body: bytes) -> tuple[Piece, ...]:
+    """Return what was decided about each part of what the user said last, of a body that can be read."""
+    found = _members(body)
+    return turns.last_pieces(messages.read(members.paired(found["messages"].raw))) if "messages" in found else ()
 
 
 def beginning(body: bytes) -> bytes:
@@ -122,7 +125,9 @@ def beginning(body: bytes) -> bytes:
     return body[found.end() : found.end() + _BEGINNING] if found and len(body) - found.end() > _LONG else b""
 
 
-def parse_known(body: bytes, tools: bytes, most: int = MAX_ELEMENTS, check: Check = never) -> ChatRequest | None:
+def parse_known(
+    body: bytes, tools: bytes, most: int = MAX_ELEMENTS, check: Check = never, memory: turns.Memory | None = None
+) -> ChatRequest | None:
     """Read a body around a tool list that was read before; None where that is not its list, or anything is wrong.
 
     Raises:
@@ -140,7 +145,10 @@ def parse_known(body: bytes, tools: bytes, most: int = MAX_ELEMENTS, check: Chec
         # Only there is it the top level's; anywhere else it is a part of something.
         if around.get("tools") != members.Member(_STAND_IN, start, start + len(_STAND_IN)):
             return None
-        return _request(body, around | {"tools": members.Member(tools, start, end)}, check)
+        reading = _Reading(check, memory, _text_of(most))
+        return _request(body, around | {"tools": members.Member(tools, start, end)}, reading)
+    except TooLong:
+        raise
     except (Unreadable, AmbiguousBody):
         return None
 
@@ -168,12 +176,29 @@ def _members(body: bytes) -> dict[str, members.Member]:
         hidden = sorted(error.keys & _READ_KEYS)
         if hidden:
             raise AmbiguousBody(f"the key {hidden[0]!r} stands more than once in the request") from error
-        raise Unreadable(f"duplicate keys: {error}") from error
+    except members.NotAnObject as error:
+        raise Unreadable(str(error)) from error
+    try:
+        return members.read_last(body)
     except members.NotAnObject as error:
         raise Unreadable(str(error)) from error
 
 
-def _request(body: bytes, found: dict[str, members.Member], check: Check) -> ChatRequest:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the messages are read: see `turns.conversation`."""
+
+    check: Check
+    memory: turns.Memory | None
+    most: int
+
+
+def _text_of(most: int) -> int:
+    """Return how many characters of messages may be read where so many elements may."""
+    return sys.maxsize if most >= MAX_ELEMENTS else _TEXT_AN_ELEMENT * most
+
+
+def _request(body: bytes, found: dict[str, members.Member], reading: _Reading) -> ChatRequest:
     tools, functions = _list(found, "tools"), _list(found, "functions")
     key = "functions" if functions is not None and tools is None else "tools"
     _check(found, key)
@@ -182,15 +207,16 @@ def _request(body: bytes, found: dict[str, members.Member], check: Check) -> Cha
     empty = any(member is not None and _EMPTY.fullmatch(member.raw) for member in (tools, functions))
     left = "two-lists" if both else "empty-list" if empty else "tool-choice" if choice == "none" else ""
     place = found.get(key)
+    demanding = choice == "required" or (place is None and any(_stands(found, name) for name in _NEED_TOOLS))
     return ChatRequest(
         body=body,
-        conversation=_conversation(found, check),
+        conversation=_conversation(found, reading, needy=demanding),
         list_key=key,
         tools=_raw(functions if key == "functions" else tools),
         span=(place.start, place.end) if place else None,
         forced=_forced(choice),
         routable=not left,
-        demanding=choice == "required" or (place is None and any(_stands(found, name) for name in _NEED_TOOLS)),
+        demanding=demanding,
         forces=isinstance(choice, dict) and choice.get("type") not in _WORDS,
         structured=_structured(found),
         left=left,
@@ -284,41 +310,17 @@ def _list(found: dict[str, members.Member], key: str) -> members.Member | None:
     return member
 
 
-def _conversation(found: dict[str, members.Member], check: Check) -> Conversation:
+def _conversation(found: dict[str, members.Member], reading: _Reading, *, needy: bool) -> Conversation:
     member = found.get("messages")
     if member is None:
         raise Unreadable("there are no messages")
     try:
-        messages = _MESSAGES.decode(members.paired(member.raw))
-    except (msgspec.MsgspecError, RecursionError) as error:
+        said = messages.read(members.paired(member.raw))
+        return turns.conversation(said, reading.check, needy=needy, memory=reading.memory, most=reading.most)
+    except messages.NotMessages as error:
         raise Unreadable(f"messages: {error}") from error
-    return turns.conversation((_message(message) for message in messages), check)
-
-
-def _message(message: _Message) -> turns.Message:
-    role = "system" if message.role == "developer" else message.role
-    texts = tuple(_texts(message.content)) if role in _SPEAKERS else ()
-    return turns.Message(role, texts, tuple(_called(message)))
-
-
-def _texts(content: msgspec.Raw) -> list[str]:
-    """Give a string, or the text parts of a list; other parts say nothing to search with."""
-    value = _decoded(content)
-    if isinstance(value, str):
-        return [value]
-    if not isinstance(value, list):
-        return []
-    parts = [part.get("text") for part in value if isinstance(part, dict) and part.get("type", "text") == "text"]
-    return [part for part in parts if isinstance(part, str)]
-
-
-def _called(message: _Message) -> list[str]:
-    """Give the names of the tools that a message of the history calls or answers for."""
-    calls = [call.get(kind) for call in message.tool_calls or () for kind in ("function", "custom")]
-    names = [call.get("name") for call in (*calls, message.function_call) if isinstance(call, dict)]
-    if message.role == "function":
-        names.append(message.name)
-    return [name for name in names if isinstance(name, str) and name]
+    except turns.TooMuchText as error:
+        raise TooLong(str(error)) from error
 
 
 def _choice(found: dict[str, members.Member]) -> object:

@@ -25,6 +25,7 @@ _ESCAPE = re.compile(
     rb"|\\.",
     re.DOTALL,
 )
+_SCANNER = json.JSONDecoder(parse_int=str, parse_float=str)
 _MOST_PAIRED = 2**20  # bytes: each escape in them costs time
 
 
@@ -80,6 +81,29 @@ def read(text: bytes, unchecked: Collection[str] = ()) -> dict[str, Member]:
         if key not in unchecked:
             check(member.raw)
     return members
+
+
+def read_last(text: bytes) -> dict[str, Member]:
+    """Give the members of a JSON object in which keys stand more than once, of each the last, as parsers do.
+
+    Raises:
+        NotAnObject: The text is nested too deeply, or not UTF-8.
+    """
+    check(text)
+    found: dict[str, Member] = {}
+    whole = text.decode("latin-1")  # a character a byte: places are the same
+    gap = _GAP.match(text)
+    position = gap.end() + 1 if gap else 1
+    while key := _KEY.match(text, position):
+        try:
+            _, end = _SCANNER.raw_decode(whole, key.end())
+        except (RecursionError, ValueError) as error:
+            raise NotAnObject(str(error)) from error
+        name: str = json.loads(key[0].rstrip(b" \t\n\r:"))
+        found[name] = Member(text[key.end() : end], key.end(), end)
+        ends = _AFTER.match(text, end)
+        position = ends.end() if ends else len(text)
+    return found
 
 
 def paired(text: bytes) -> bytes:

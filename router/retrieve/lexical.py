@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -44,20 +45,28 @@ def measure(query: RoutingQuery, pool: Pool) -> Words:
     ideal = covered = 0.0
     split = [list(dict.fromkeys(terms(text))) for text in query.texts]
     for asked, weight in zip(split, query.weights, strict=True):
-        held = [(term, sum(part.postings.frequency(term) for _, part in pool.parts)) for term in asked]
+        held = _frequencies(asked, pool)
         known = [(term, frequency) for term, frequency in held if frequency]
         ideal += weight * sum(_idf(len(pool), frequency) for _, frequency in held)
         covered += weight * sum(_idf(len(pool), frequency) for _, frequency in known)
         _add_words(bm25, _rarest(known), weight, pool)
         _add_names(names, asked, weight, pool)
-    return Words(bm25, names, ideal, covered / ideal if ideal else 0.0, len(split[0]) if split else 0)
+    for text, weight in query.beside:
+        held = _frequencies(list(dict.fromkeys(terms(text))), pool)
+        _add_words(bm25, _rarest([(term, frequency) for term, frequency in held if frequency]), weight, pool)
+    newest = set(chain.from_iterable(split[: query.asked]))
+    return Words(bm25, names, ideal, covered / ideal if ideal else 0.0, len(newest))
+
+
+def _frequencies(asked: list[str], pool: Pool) -> list[tuple[str, int]]:
+    return [(term, sum(part.postings.frequency(term) for _, part in pool.parts)) for term in asked]
 
 
 def keyword_hits(query: RoutingQuery, pool: Pool) -> list[int]:
-    """Give the positions whose keywords or tags the newest text names exactly."""
+    """Give the positions whose keywords or tags the newest texts name exactly."""
     if not query.texts:
         return []
-    named = set(phrases(query.texts[0]))
+    named = {phrase for text in query.newest for phrase in phrases(text)}
     return [
         first + row
         for first, part in pool.parts

@@ -146,6 +146,20 @@ PARTS: dict[str, Callable[[int], JSON]] = {
         "tools": [*FEW, function("n", parameters={"properties": {"p": {"enum": [f"v{i}" for i in range(n)]}}})]
     },
     "depth of a schema": lambda n: {"tools": [*FEW, function("n", parameters=nested(n // 20))]},
+    "blocks of a message": lambda n: {
+        "tools": FEW,
+        "messages": [user("<note>\nsome words\n</note>\n\nWhat is it?\n- a list\n\nto: x\n> said\n\n" * (n // 10))],
+    },
+    "paragraphs of a message": lambda n: {"tools": FEW, "messages": [user("Some words stand here.\n\n" * n)]},
+    "open tags of a message": lambda n: {"tools": FEW, "messages": [user("<a>" * n)]},
+    "wrapped messages": lambda n: {
+        "tools": FEW,
+        "messages": [user("<reminder>be brief</reminder>\nweather in Paris"), calling("tool_1")] * n,
+    },
+    "choices in an answer": lambda n: {
+        "tools": FEW,
+        "messages": [user(), {"role": "assistant", "content": "1) this or that, " * n + "?"}, user("2")],
+    },
     "a question": lambda n: {"tools": FEW, "messages": [user("one word " * n)]},
     "instructions": lambda n: {
         "tools": FEW,
@@ -207,9 +221,21 @@ def test_work_grows_with_a_question(modules: Counted, alphabet: str) -> None:
 
     def work(size: int) -> Callable[[], object]:
         given = (alphabet * size)[:size]
-        return lambda: (modules.text.terms(given), list(modules.text.phrases(given)), modules.text.clipped(given))
+        return lambda: (modules.text.terms(given), list(modules.text.phrases(given)))
 
     small, large = (modules.operations.of(work(size)) for size in (300, 3_000))
+    assert large <= MOST * small
+
+
+@pytest.mark.parametrize("alphabet", ["a", "a. ", "天？", "\n", "<a>"])
+def test_work_grows_with_a_long_request(modules: Counted, alphabet: str) -> None:
+    """So it does where a long request is cut into pieces: of what is beyond all bounds the ends are read."""
+
+    def work(size: int) -> Callable[[], object]:
+        given = (alphabet * size)[:size]
+        return lambda: (modules.text.gist_pieces(given), modules.text.searched_part(given))
+
+    small, large = (modules.operations.of(work(size)) for size in (1_000, 10_000))
     assert large <= MOST * small
 
 

@@ -104,11 +104,32 @@ def test_terms_take_any_text(question: str) -> None:
     assert all(text.terms(question))
 
 
-def test_clipped_keeps_start_and_end() -> None:
-    """A long question loses its middle; a short one stays as it is."""
-    long = "a" * 3_000 + "b" * 3_000
-    assert text.clipped(long) == "a" * 1_000 + "\n" + "b" * 1_000
-    assert text.clipped("short") == "short"
+def test_gist_pieces_are_sentences_of_a_long_question() -> None:
+    """A short question is embedded as it is; of a long one sentences that ask, the last, the first, in their order."""
+    filling = "Nothing of this matters to anybody here. " * 30
+    long = f"Book a room. {filling}Is the red one free? {filling}Thanks a lot for this."
+    pieces = text.gist_pieces(long)
+    assert text.gist_pieces("short") == ("short",)
+    assert (pieces[0], pieces[-1]) == ("Book a room.", "Thanks a lot for this.")
+    assert "Is the red one free?" in pieces
+    assert sum(map(text.width, pieces)) <= text.MAX_PIECES_WIDTH
+
+
+@pytest.mark.parametrize("letter", ["w", "天", " ", "\n"])
+def test_gist_pieces_of_a_text_without_sentences_are_parts_of_it(letter: str) -> None:
+    """There is always something to search with, and never more than there is room for."""
+    pieces = text.gist_pieces(letter * 40_000)
+    assert 1 <= len(pieces) <= text.MAX_PIECES_WIDTH
+    assert sum(map(text.width, pieces)) <= 2 * text.MAX_PIECES_WIDTH
+
+
+def test_searched_part_takes_of_a_long_text_parts_of_its_whole_length() -> None:
+    """What stands in the middle is searched by word as well as what stands at the ends."""
+    long = "".join(f"{number:05d} " for number in range(10_000))
+    part = text.searched_part(long)
+    assert text.searched_part("short") == "short"
+    assert len(part) <= text.MAX_QUERY_CHARS + 10
+    assert {"00000", "05000", "08750"} <= set(part.split())
 
 
 def test_phrases_are_runs_of_words() -> None:

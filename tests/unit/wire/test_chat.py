@@ -212,13 +212,9 @@ def test_splice_never_makes_an_empty_list() -> None:
         b"\xef\xbb\xbf{}",
         b'{"tools":[]}',
         b'{"messages":{}}',
-        b'{"messages":[7]}',
-        b'{"messages":[{}]}',
-        b'{"messages":[{"role":"assistant","tool_calls":7}]}',
         b'{"messages":[],"tools":{}}',
         b'{"messages":[],"tools":"x"}',
         b'{"messages":[],"functions":7}',
-        b'{"a":1,"a":2,"messages":[]}',
         b'{"messages":[],"x":"\xff"}',
         b'{"messages":[{"role":"user","content":1e999}]}',
         b'{"messages":[],"tool_choice":1e999}',
@@ -230,6 +226,45 @@ def test_parse_refuses_what_it_cannot_read(body: bytes) -> None:
     """What is not a chat request as far as routing is concerned is not one to route."""
     with pytest.raises(Unreadable):
         chat.parse(body)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"role":"assistant","tool_calls":{}}',
+        b'{"role":"assistant","tool_calls":[null,7]}',
+        b'{"role":"assistant","function_call":""}',
+        b'{"role":"assistant","name":5}',
+        b'{"role":7}',
+        b'{"content":"nobody says this"}',
+        b"{}",
+        b"7",
+    ],
+)
+def test_turns_case_06_parse_reads_a_conversation_around_what_is_odd_in_it(odd: bytes) -> None:
+    """What routing does not need, or cannot read of one message, keeps it from nothing else."""
+    messages = (
+        b'[{"role":"user","content":"hi"},' + odd + b',{"role":"assistant","tool_calls":[{"function":{"name":"f"}}]}]'
+    )
+    conversation = chat.parse(b'{"messages":' + messages + b"}").conversation
+    assert conversation.turns == (Turn("hi", ("f",)),)
+
+
+def test_turns_case_06_parse_reads_what_it_can_of_an_odd_message() -> None:
+    """A name that is none takes nothing from what a user says, nor an odd call from those beside it."""
+    said = {"role": "user", "content": "hi", "name": 5}
+    calls = {"role": "assistant", "tool_calls": [None, {"function": {"name": "g"}}]}
+    assert parsed([said, calls]).conversation.turns == (Turn("hi", ("g",)),)
+
+
+@pytest.mark.parametrize("text", ["ä", "天😀", "\\ud83d"])
+def test_turns_case_06_parse_reads_around_keys_that_stand_twice(text: str) -> None:
+    """Of a key that routing does not read the last counts, as for most; the tool list is found at its place."""
+    messages = '"messages":[{"role":"user","content":"hi"}]'
+    body = f'{{"a":"{text}", "a" : 1e999,"\\u0061":[1],{messages},"tools":[7] }}'.encode()
+    request = chat.parse(body)
+    assert (request.tools, request.conversation.turns) == (b"[7]", (Turn("hi"),))
+    assert request.span == (body.index(b"[7]"), body.index(b"[7]") + 3)
 
 
 @pytest.mark.parametrize("key", ["messages", "tools", "tool_choice", "functions", "function_call"])
@@ -278,8 +313,8 @@ def test_conversation_joins_messages_of_one_turn() -> None:
         {"role": "assistant", "content": "c"},
         tools.user("d"),
     ]
-    conversation = parsed([*messages, {"role": "developer", "content": [{"type": "text", "text": "t"}]}]).conversation
-    assert conversation == Conversation((Turn("a\nb"), Turn("d")), "s\nt")
+    developer = {"role": "developer", "content": [{"type": "text", "text": "t"}]}
+    assert parsed([developer, *messages]).conversation == Conversation((Turn("a\nb"), Turn("d")), "t\ns")
 
 
 def test_conversation_notes_the_calls_of_a_turn() -> None:

@@ -100,7 +100,7 @@ def test_dataset_keeps_the_questions_of_a_split(tmp_path: Path) -> None:
         ),
         ('{"id": "2", "messages": [{"role": "user", "content": "x"}], "gold": ["y"]}', "there is no tool 'y'"),
         ('{"id": "2", "messages": [{"role": "user", "content": "x"}]}', "missing required field `gold`"),
-        ('{"id": "2", "messages": [{"role": "user"}, {}], "gold": []}', "missing required field `role`"),
+        ('{"id": "2", "messages": [{"role": "user"}, {}], "gold": []}', "a message has no role"),
         ('{"id": 2, "messages": [], "gold": []}', "Expected `str`, got `int` - at `$.id`"),
         ('{"id": "2"', "Input data was truncated"),
         ("\udcff", "invalid"),

@@ -1,0 +1,56 @@
+"""What the lines of a text look like: patterns by which `blocks` tells them apart, without a look at words."""
+
+from __future__ import annotations
+
+import re
+
+LINE = re.compile(
+    r"(?P<blank>[ \t\r\f\v\u3000]*$)"
+    r"|(?P<fence>[ \t]*(?:```|~~~).*$)"
+    r"|(?P<rule>[ \t]*(?:[-=*_#~+—─]{3,}|\"{3}|'{3}|[<>]{3,})[ \t\r]*$)"
+    r"|(?P<quote>[ \t]*[>＞])"
+    r"|(?P<head>\#{1,6}[ \t]+\S.{0,80}|\*\*[^*]{1,60}\*\*[:：]?|【[^】]{1,40}】|[\[(][^\]\n)]{1,40}[\])][:：]?"
+    r"|[■◆●▼▶□◇][ \t]*\S.{0,40}"
+    r"|[=-]{2,}[ \t]*[^=\s-][^=]{0,60}?[ \t]*[=-]{2,})[ \t\r]*$"
+    r"|(?P<table>[ \t]*\|.*\|[ \t\r]*$)"
+    r"|(?P<data>[ \t]*(?:[{}\[\]]+,?|[{\[].*[}\]],?|\"[^\"]*\"[ \t]*:.*)[ \t\r]*$"
+    r"|[ \t]*\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d|[ \t]*\[?\d\d:\d\d:\d\d\b|[ \t]*(?:\[?(?:ERROR|WARN(?:ING)?|INFO"
+    r"|DEBUG|TRACE|FATAL|CRITICAL)\]?\b"
+    r"|at [\w$.<>/]+ ?\(|File \"|Traceback \(|Caused by:|\.\.\. \d+ more|[\w.]+(?:Error|Exception):|diff --git "
+    r"|@@ |[+-]{3} [ab/]|\$ \w)"
+    r"|[ \t]*(?:[-*•][ \t]+)?(?:(?:[\w.@~:-]*[/\\])+[\w.@+-]*|[\w-]+\.[a-z]{1,5})[,;]?[ \t\r]*$)"
+    r"|(?P<mail>(?:From|To|Sent|Date|Subject|Cc|Reply-To|发件人|收件人|主题|发送时间|抄送|差出人|宛先|件名"
+    r"|送信日時|보낸 ?사람|받는 ?사람|제목"
+    r"|날짜)[ \t]*[:：])"
+    r"|(?P<list>[ \t]*(?:[-*•·‣▪]|\(?\d{1,3}[.)、]|[①-⑳])[ \t]*\S)"
+)
+WROTE = re.compile(
+    r"(?:On .{4,120} wrote|.{0,80}(?:写道|さんは書きました|のメール|님이 작성|님의 메일|wrote))[:：]?[ \t\r]*$"
+    r"|-{3,} ?(?:Original Message|Forwarded message|原始邮件|転送|원본 메시지).*$|Begin forwarded message:"
+)
+LABEL = re.compile(
+    r"[ \t]*[#*\[(【<■\"'“]{0,4}[ \t]*(?P<label>[^\n:：.。!！?？，,;{}]{1,64}?)[*\])】>\"'”]{0,4}[ \t]*[:：]"
+    r"[*]{0,2}[ \t]*(?P<rest>.*)$"
+)
+PAIRED = re.compile(r"[\w./ -]{1,40}[:=：]\s?\S.{0,100}$")
+BARE = re.compile(r"[\w ]{1,30}$")
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")
+_DATA_BEGINS = (
+    "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "FATAL", "CRITICAL", "at ", "File ", "Traceback", "Caused by", "diff ",
+)  # fmt: skip
+_MAIL_WORDS = (
+    "From To Sent Date Subject Cc Reply 发件 收件 主题 发送 抄送 差出人 宛先 件名 送信日時 보낸 받는 제목 날짜"
+)
+_MAIL_BEGINS = tuple(_MAIL_WORDS.split(" "))
+_BEGINS = _DATA_BEGINS + _MAIL_BEGINS
+
+
+def kind_of(line: str) -> str:
+    """Return what a line looks like: the name of a group of `LINE`; or `text`, as most that begin with a letter."""
+    stripped = line.strip()
+    if stripped[:1].isalpha():
+        is_path = " " not in stripped and ("." in stripped or "/" in stripped or "\\" in stripped)
+        if not (is_path or stripped.startswith(_BEGINS) or "Error:" in line or "Exception:" in line):
+            return "text"
+    found = LINE.match(line)
+    return (found.lastgroup if found else None) or "text"
