@@ -99,18 +99,24 @@ def questions() -> tuple[object, int]:
     return embedder, embedder.used_bytes["questions"]
 
 
-@pytest.mark.parametrize(
-    "fill",
-    [
-        *(conversations, lists_of_functions, lists_of_names, lists_of_typed_tools, lists_in_chinese),
-        *(list_vectors, frames, questions),
-    ],
-    ids=lambda fill: fill.__name__,
-)
+# How much of what each counts is taken: what several share counts for each of them, and texts of one tool are shared.
+TAKEN = {
+    conversations: 0.70,
+    lists_of_functions: 0.68,
+    lists_of_names: 0.53,
+    lists_of_typed_tools: 0.30,
+    lists_in_chinese: 0.93,
+    list_vectors: 0.59,
+    frames: 0.72,
+    questions: 0.76,
+}
+
+
+@pytest.mark.parametrize("fill", TAKEN, ids=lambda fill: fill.__name__)
 def test_what_a_memory_counts_is_what_it_takes(fill: Fill) -> None:
-    """It takes no more than it says, and says no more than a few times of what it takes."""
+    """It takes no more than it says; whatever part of it were not counted, or not kept, would show in their ratio."""
     fill()  # what is made once
     with traced() as taken:
         held, counted = fill()
     del held
-    assert 0.3 * counted < taken.kept < 1.1 * counted
+    assert taken.kept / counted == pytest.approx(TAKEN[fill], rel=0.1)
