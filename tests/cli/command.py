@@ -26,7 +26,7 @@ from tests.support.log_check import LOGS
 from tests.support.processes import COMMAND, Process
 
 TRACEBACK = "Traceback (most recent call last)"
-_LIMIT_S = 60.0
+_LIMIT_S = 110.0
 _STEP_S = 0.05
 _STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
