@@ -76,7 +76,7 @@ $(APPS)/.ready: requirements/clients.txt | $(STAMP)
 	@touch $@
 
 $(NODE)/node_modules/.ready: $(NODE)/package.json $(NODE)/package-lock.json
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' || { echo "Node 20 or later is needed, with npm: https://nodejs.org"; exit 1; }
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || { echo "Node 20 or later is needed, with npm: https://nodejs.org"; exit 1; }
 	@cd $(NODE) && npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
 

@@ -54,7 +54,6 @@ FORECAST = {"city": "Berlin", "days": 3}
 UNSUPPORTED = "untrimmed; reason=unsupported"
 MOST = 20  # select.max
 pytestmark = pytest.mark.timeout(300)  # whoever comes first waits for the whole script
-kept = pytest.mark.xfail(strict=False, reason="up to select.max own tools are not kept yet")
 
 
 def cases(*scenarios: str) -> pytest.MarkDecorator:
@@ -130,7 +129,6 @@ def test_forced_call_gets_no_other_tools(applications: Applications, script: str
     assert set().union(*outcome.offered) <= names(3) | {"Forecast", "final_result"}
 
 
-@kept
 @cases("agent13", "graph")
 def test_agent_with_13_tools_keeps_all(applications: Applications, script: str, scenario: str) -> None:
     """Every request of an agent has its thirteen tools and no others, among them those that steer it."""
@@ -140,7 +138,6 @@ def test_agent_with_13_tools_keeps_all(applications: Applications, script: str, 
     assert answered(outcome) == ANSWER
 
 
-@kept
 @cases("agent60")
 def test_agent_with_60_tools_keeps_what_it_needs(applications: Applications, script: str, scenario: str) -> None:
     """Of sixty, twenty at most: those that the question needs, its instructions name, it called, or the header pins."""
@@ -159,7 +156,6 @@ def test_pinned_tool_is_there_because_of_the_header(applications: Applications, 
     assert [len(tools) for tools in outcome.offered if PINNED in tools] == []
 
 
-@kept
 @cases("stranger")
 def test_stranger_with_25_tools_keeps_working(applications: Applications, script: str, scenario: str) -> None:
     """An agent with 25 tools of its own runs to its end beside a catalogue of 458, of which it never sees one."""
@@ -180,7 +176,6 @@ def test_catalogue_changes_nothing_for_a_stranger(
     assert (beside.result, beside.called) == (before.result, before.called)
 
 
-@kept
 @cases("handoff")
 def test_handoff_is_kept(applications: Applications, script: str, scenario: str) -> None:
     """The tool that a framework makes to hand over is offered beside 24 others, and the other agent answers."""
