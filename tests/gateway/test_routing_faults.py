@@ -66,6 +66,7 @@ def test_e06_when_routing_raises_the_request_goes_out_as_it_came(
     with inside.serve(router, upstream.base_url, tmp_path) as base_url:
         answer = ask(base_url, BODY)
     assert (answer.status_code, answer.content) == (200, COMPLETION.body)
+    assert answer.headers["x-toolfunnel-tools"] == "untrimmed; reason=failed"
     assert [request.body for request in upstream.requests] == [BODY]
 
 
@@ -74,7 +75,9 @@ def test_c16_when_routing_takes_too_long_the_request_goes_out_as_it_came(upstrea
     """A core that hangs is not waited for; once it is well again, requests are routed."""
     Stuck.released.clear()
     with inside.serve(Stuck(Embedder(WordEncoder())), upstream.base_url, tmp_path, 200.0) as base_url:
-        assert ask(base_url, BODY).content == COMPLETION.body
+        answer = ask(base_url, BODY)
+        assert answer.content == COMPLETION.body
+        assert answer.headers["x-toolfunnel-tools"] == "untrimmed; reason=timeout"
         assert upstream.last.body == BODY
         Stuck.released.set()
         while upstream.last.body == BODY:
