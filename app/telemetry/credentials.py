@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
 # This gateway's own wherever they stand; those of providers and other services at the beginning of a word.
@@ -24,6 +24,14 @@ _ID_OF_DIGITS = re.compile(r"[0-9A-Fa-f-]*")  # such as a UUID
 _ROUNDS = 3  # of URL-encoding
 
 
+def any_of(signs: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds any of some words at once, grouped by their first characters: twice as fast as one by one."""
+    rests: dict[str, list[str]] = {}
+    for sign in signs:
+        rests.setdefault(sign[0], []).append(re.escape(sign[1:]))
+    return re.compile("|".join(f"{re.escape(first)}(?:{'|'.join(rest)})" for first, rest in rests.items()))
+
+
 def masked(text: str, stars: str) -> str:
     """Return a text in which what has the form of a key is covered."""
     text = _HEADLESS.sub(stars, _KEY.sub(stars, text))
@@ -36,7 +44,11 @@ def hides_key(word: str) -> bool:
     """Return whether a word is a key, holds one, or does once it is decoded."""
     if _ID_OF_DIGITS.fullmatch(word) and not any(sign in word.lower() for sign in _HEX_SIGNS):
         return False
-    if _KEY.search(word) or _HEADLESS.search(word):
+    if _HEADLESS.search(word):
+        return True
+    if not _SIGN.search(word.lower()):
+        return False
+    if _KEY.search(word):
         return True
     return any(_KEY.search(form) for form in _decoded(word) if any(sign in form for sign in _BEGINNINGS))
 
@@ -73,3 +85,4 @@ SIGNS = (
     *("nvapi", "pplx", "glpat", "github_pat", "gho", "ghp", "ghs", "ghu", "xoxa", "xoxb", "xoxp"),
     *_CODED_SIGNS,
 )
+_SIGN = any_of(SIGNS)

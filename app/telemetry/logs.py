@@ -87,7 +87,7 @@ def _plain(_: structlog.typing.WrappedLogger, __: str, line: structlog.typing.Ev
 
 def _word(value: object) -> str:
     text = str(value)
-    return text if _WORD.fullmatch(text) else repr(text)
+    return text if isinstance(value, int | float) or _WORD.fullmatch(text) else repr(text)
 
 
 def _json(line: structlog.typing.EventDict, **_: object) -> str:

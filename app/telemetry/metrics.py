@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import count
 from typing import Literal, NamedTuple
 
@@ -92,28 +93,33 @@ class Telemetry:
         self._timings: deque[float] = deque(maxlen=_KEPT_TIMINGS)
         self._registry = CollectorRegistry()
         counter, gauge, histogram = self._counter, self._gauge, self._histogram
-        self._requests = counter("requests", "Chat requests by outcome of routing", "outcome")
-        self._untrimmed = counter("untrimmed", "Requests that went out as they came, not routed, by reason", "reason")
-        self._failures = counter("failures", "Errors raised by the gateway itself", "code")
+        # Where there are labels, it is their series that are kept: finding one anew takes longer than counting.
+        self._requests = cache(counter("requests", "Chat requests by outcome of routing", "outcome").labels)
+        untrimmed = "Requests that went out as they came, not routed, by reason"
+        self._untrimmed = cache(counter("untrimmed", untrimmed, "reason").labels)
+        self._failures = cache(counter("failures", "Errors raised by the gateway itself", "code").labels)
         self._sent = counter("tools_sent", "Tools sent to the provider")
         self._available = counter("tools_available", "Tools that could have been sent")
         self._saved = counter("tokens_saved", "Estimated tool tokens not sent")
         self._route = histogram("route_seconds", "Time spent on routing", _ROUTE_BUCKETS)
-        self._answers = counter(
-            "answers", "Requests below /v1 by route, status class and how the answer ended", "route", "status", "end"
+        answers = "Requests below /v1 by route, status class and how the answer ended"
+        self._answers = cache(counter("answers", answers, "route", "status", "end").labels)
+        self._duration = cache(histogram("request_seconds", "Until an answer's end", _ANSWER_BUCKETS, "route").labels)
+        self._first_byte = cache(
+            histogram("first_byte_seconds", "Until a body's first byte", _ANSWER_BUCKETS, "route").labels
         )
-        self._duration = histogram("request_seconds", "Until an answer's end", _ANSWER_BUCKETS, "route")
-        self._first_byte = histogram("first_byte_seconds", "Until a body's first byte", _ANSWER_BUCKETS, "route")
-        self._upstream = counter("upstream_failures", "Calls that the provider failed, by class", "kind")
-        self._reloads = counter("config_reloads", "Configurations read again, by result", "result")
+        self._upstream = cache(counter("upstream_failures", "Calls that the provider failed, by class", "kind").labels)
+        self._reloads = cache(counter("config_reloads", "Configurations read again, by result", "result").labels)
         self._refused = gauge("config_refused", "Whether the last configuration was refused", among="livemax")
         self._in_flight = gauge("in_flight", "Requests below /v1 now")
-        self._connections = gauge("upstream_connections", "Connections to the provider now", "state")
+        self._connections = cache(gauge("upstream_connections", "Connections to the provider now", "state").labels)
         self._waiting = gauge("upstream_waiting", "Requests that wait for a connection now")
         self._tasks = gauge("tasks", "Tasks of the event loop, once a second")
         self._lost = counter("log_lines_lost", "Lines of the log that nobody took")
         self._bodies = gauge("body_bytes", "Bytes of large requests that are held now")
-        self._caches = gauge("cache_bytes", "What is remembered of requests, by cache, once a second", "cache")
+        self._caches = cache(
+            gauge("cache_bytes", "What is remembered of requests, by cache, once a second", "cache").labels
+        )
         self._lag = histogram("event_loop_lag_seconds", "How late the event loop is, ten looks a second", _LAG_BUCKETS)
         self._tools = gauge("catalog_tools", "Tools in the catalogue", among="livemax")
         self._registry_up = gauge("registry_up", "Whether the registry could be read last", among="livemin")
@@ -125,12 +131,12 @@ class Telemetry:
         stats = self.stats
         stats.requests += 1
         stats.outcomes[usage.outcome] = stats.outcomes.get(usage.outcome, 0) + 1
-        self._requests.labels(usage.outcome).inc()
+        self._requests(usage.outcome).inc()
         if usage.mode:
             stats.modes[usage.mode] = stats.modes.get(usage.mode, 0) + 1
         if usage.failure:
             stats.failures[usage.failure] = stats.failures.get(usage.failure, 0) + 1
-            self._failures.labels(usage.failure).inc()
+            self._failures(usage.failure).inc()
         if usage.outcome in _NOT_ROUTED:
             return
         saved = max(0, usage.tokens_before - usage.tokens_after)
@@ -146,13 +152,13 @@ class Telemetry:
 
     def finished(self, route: str, usage: Usage, duration_s: float, first_byte_s: float | None) -> None:
         """Add the answer of one request. `route`: chat or other."""
-        self._answers.labels(route, f"{usage.status // 100}xx" if usage.status else "none", usage.end).inc()
-        self._duration.labels(route).observe(duration_s)
+        self._answers(route, f"{usage.status // 100}xx" if usage.status else "none", usage.end).inc()
+        self._duration(route).observe(duration_s)
         if first_byte_s is not None:
-            self._first_byte.labels(route).observe(first_byte_s)
+            self._first_byte(route).observe(first_byte_s)
         kind = _FAILURES.get(usage.failure) or _failed_with(usage.upstream_status)
         if kind:
-            self._upstream.labels(kind).inc()
+            self._upstream(kind).inc()
 
     def entered(self, inside: int) -> None:
         """Set how many requests there are."""
@@ -160,7 +166,7 @@ class Telemetry:
 
     def reloaded(self, result: str) -> None:
         """Add a reading of the configuration: applied or refused."""
-        self._reloads.labels(result).inc()
+        self._reloads(result).inc()
         self._refused.set(result == "refused")
 
     async def watch(
@@ -173,25 +179,25 @@ class Telemetry:
             await asyncio.sleep(_LOOK_S)
             self._lag.observe(max(0.0, time.monotonic() - began - _LOOK_S))
             busy, idle, waiting = pool()
-            self._connections.labels("busy").set(busy)
-            self._connections.labels("idle").set(idle)
+            self._connections("busy").set(busy)
+            self._connections("idle").set(idle)
             self._waiting.set(waiting)
             self._bodies.set(bodies())
             if look % _LOOKS_A_SECOND == 0:
                 self._tasks.set(len(asyncio.all_tasks()))
                 for cache, used_bytes in caches().items():
-                    self._caches.labels(cache).set(used_bytes)
+                    self._caches(cache).set(used_bytes)
                 self._lost.inc((now := getattr(sys.stderr, "lost", lost)) - lost)
                 lost = now
 
     def count_failure(self, code: str) -> None:
         """Add an error of a request that was not one to route."""
         self.stats.failures[code] = self.stats.failures.get(code, 0) + 1
-        self._failures.labels(code).inc()
+        self._failures(code).inc()
 
     def count_untrimmed(self, reason: str) -> None:
         """Add a request to a model that was not routed, by one of a few reasons."""
-        self._untrimmed.labels(reason).inc()
+        self._untrimmed(reason).inc()
 
     def catalog(self, tools: int, pending: int) -> None:
         """Set the size of the catalogue."""

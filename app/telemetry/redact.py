@@ -35,7 +35,7 @@ _PATTERNS = (
     (re.compile(r"(?i)(https?://[^\s?#\"']{1,2048})\?[^\s\"']+"), rf"\1?{STARS}"),
 )
 # Each pattern needs one of these, whatever its case: a line without any need not be looked at more closely.
-_SIGNS = ("bearer", "basic", "=", "://", *credentials.SIGNS)
+_SIGN = credentials.any_of(("bearer", "basic", "=", "://", *credentials.SIGNS))
 _LONGEST = 16_384  # characters of a text: patterns take long for longer ones
 _PLAIN_PART = re.compile(r"[a-z-]{0,20}|v[0-9]{1,2}(?:(?:alpha|beta)[0-9]{0,2})?")  # such as compatible-mode and v1
 _PLAIN = (int, float, bool, type(None))
@@ -110,8 +110,7 @@ def _is_private(name: object) -> bool:
 
 
 def _has_sign(text: str) -> bool:
-    text = text.lower()
-    return any(sign in text for sign in _SIGNS)
+    return _SIGN.search(text.lower()) is not None
 
 
 def explain_error(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
