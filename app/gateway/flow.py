@@ -197,7 +197,7 @@ async def _routed(gateway: Gateway, caller: Caller, scope: Scope, body: bytes, h
     if only:
         return await set_aside.route(gateway.routing, plain, catalog, caller, share)
     routed = await gateway.routing.route(plain, catalog, caller.options, caller.owner, share)
-    return routed if routed.outcome == "routed" else replace(routed, body=body)
+    return routed if routed.outcome == "routed" or routed.body is body else replace(routed, body=body)
 
 
 def _catalogue_only(gateway: Gateway, caller: Caller) -> bool:

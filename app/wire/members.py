@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -41,8 +41,7 @@ class DuplicateKeys(ValueError):
         self.keys = keys
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One value: its bytes are `text[start:end]`."""
 
     raw: bytes
