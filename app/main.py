@@ -68,6 +68,9 @@ _log = structlog.get_logger()
 # The first question of a process pays for what is made lazily; nobody should wait for that.
 _WARM_UP = b'{"messages":[{"role":"user","content":"warm up"}]}'
 
+# So many new objects are looked through for garbage at a time: those of thirty requests or so.
+_GARBAGE = 10_000
+
 # Vectors of tools that clients sent themselves: as many are kept over a restart.
 _KEPT_VECTORS = 20_000
 
@@ -251,9 +254,14 @@ async def _router(readers: Collection[Reader], registry: Registry, shares: Share
 
 
 def _settle() -> None:
-    """Let garbage be collected without modules, encoder and catalogue, which stay."""
+    """Let garbage be collected without modules, encoder and catalogue, which stay, and seldom.
+
+    Nearly all that a request makes goes without it. By default it is looked for at every second request or so, among
+    what all the others have in hand.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_GARBAGE, *gc.get_threshold()[1:])
 
 
 def _watching(gateway: Gateway) -> asyncio.Task[None]:
