@@ -43,12 +43,12 @@ class Forecast(BaseModel):
     days: int
 
 
-def agent_of(model, count, *, settings=None, output=None, responses=False, handoffs=()):
+def agent_of(model, count, *, settings=None, output=None, responses=False, handoffs=(), without=""):
     kind = OpenAIResponsesModel if responses else OpenAIChatCompletionsModel
     return Agent(
         name="Warehouse",
         instructions=SYSTEM,
-        tools=[function_tool(one.function) for one in own(count)],
+        tools=[function_tool(one.function) for one in own(count, without=without)],
         model=kind(model, client),
         model_settings=settings or ModelSettings(),
         output_type=output,
@@ -85,7 +85,7 @@ def handing(model):
     """An agent that hands over to another one: a control tool that the framework makes."""
     other = Agent(name="Billing", instructions="You do bills.", model=OpenAIChatCompletionsModel("loop", client))
     other.tools = [function_tool(one.function) for one in own(3)]
-    return asked(agent_of(model, 24, handoffs=[handoff(other)]))
+    return asked(agent_of(model, 24, handoffs=[handoff(other)], without="transfer_to_billing"))
 
 
 run(
