@@ -16,7 +16,7 @@ import yaml
 from app import __version__, importer, serving, settings, terminal
 from app.admin import duplicates, records
 from app.admin.duplicates import Duplicates
-from app.admin.withheld import keeping, offering
+from app.admin.withheld import Keeping, keeping, offering
 from app.callers.commands import keys
 from app.decision_text import show_decision
 from app.demo import DemoFailed
@@ -25,7 +25,7 @@ from app.encoders.commands import encoder
 from app.errors import BadRequest, ConfigurationError, GatewayError, NotFound
 from app.evaluation import EvaluationFailed
 from app.evaluation.command import evaluate
-from app.explaining import asked_as, explain, request_body
+from app.explaining import asked_as, explain, request_body, search
 from app.explaining import question as asked
 from app.imports import commands as imports
 from app.registry.commands import backup, migrate, restore
@@ -62,6 +62,7 @@ app.add_typer(imports.imports, name="import")
 app.add_typer(imports.sources, name="sources")
 tools.command("approve")(imports.approve_tools)
 
+_FOUND, _LISTED = 20, 100_000  # tools that a search and a list show, unless told otherwise
 Port = Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)]
 
 
@@ -143,26 +144,31 @@ def import_tools(
 def list_tools(  # noqa: PLR0913, PLR0917 - one option a filter
     config: Config = None,
     tag: Annotated[str | None, typer.Option(help="Only tools with this tag.", callback=_given)] = None,
-    q: Annotated[str | None, typer.Option(help="Only tools with this in name or description.", callback=_given)] = None,
+    q: Annotated[
+        str | None, typer.Option(help="Search, as requests do: by meaning and words, best first.", callback=_given)
+    ] = None,
     risk: Annotated[Risk | None, typer.Option(help="Only tools of this risk.", parser=risk_of, metavar=RISKS)] = None,
     tenant: Annotated[str | None, typer.Option(help="Only tools of this tenant.", callback=_given)] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 100_000,
+    limit: Annotated[int | None, typer.Option(help="At most so many; of a search 20 unless told.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
-    """List the tools by name."""
+    """List the tools by name, or search for them."""
     loaded = load(config)
 
-    async def work(registry: Registry) -> tuple[list[Tool], int]:
-        found = await registry.find(tag=tag, q=q, risk=risk, tenant=tenant, limit=limit)
-        return found, await registry.count()
+    async def work(registry: Registry) -> tuple[list[Tool], int, Keeping]:
+        if q is not None and q.strip():
+            found = await search(loaded, registry, q, limit or _FOUND, tag=tag, risk=risk, tenant=tenant)
+        else:
+            found = await registry.find(tag=tag, risk=risk, tenant=tenant, limit=limit or _LISTED)
+        return found, await registry.count(), await keeping(Sources(registry), loaded.safety.allow)
 
-    found, total = with_registry(loaded, work)
+    found, total, kept = with_registry(loaded, work)
     if as_json:
         print_json([records.as_record(tool) for tool in found])
     elif found:
-        terminal.show_tools(found)
+        terminal.show_tools(found, kept.allow, kept.holds)
         some = "" if len(found) == total else f"{len(found):,} of "
-        out.print(some + terminal.counted(total), highlight=False)
+        out.print(some + terminal.counted(total) + (", best first" if q else ""), highlight=False)
     else:
         out.print(
             f"None of {terminal.counted(total)} is like that." if total else _empty(loaded),

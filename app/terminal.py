@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
@@ -23,16 +23,18 @@ from rich.table import Table
 from rich.text import Text
 
 from app.settings.columns import columns
-from router.types import Tool
+from router.types import Risk, Tool
 
-out = Console(width=columns() or (None if sys.stdout.isatty() else 140))
+out = Console(width=None if sys.stdout.isatty() else 140)
 err = Console(stderr=True, soft_wrap=not sys.stderr.isatty())
 _JUST_NOW = timedelta(minutes=2)  # a busy key's last use is written once a minute
 _GUARDED_SHOWN = 10
 
 
 def prepare() -> None:
-    """Let characters that a stream cannot encode become question marks."""
+    """Let characters that a stream cannot encode become question marks, and output be as wide as COLUMNS says."""
+    if (wide := columns()) is not None:
+        out.width = wide
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -78,18 +80,27 @@ def counted(number: int) -> str:
     return f"{number:,} tool{'' if number == 1 else 's'}"
 
 
-def show_tools(tools: Sequence[Tool]) -> None:
-    """Print tools as a table."""
+def show_tools(tools: Sequence[Tool], allow: Collection[Risk], waiting: Collection[str]) -> None:
+    """Print tools as a table. `allow` are the risks that may be offered, `waiting` names what waits for approval."""
     table = _table()
     table.add_column("name", no_wrap=True, min_width=max(len(tool.name) for tool in tools))
-    for heading, width in (("risk", 9), ("state", 6)):
+    for heading, width in (("risk", 9), ("state", 8)):
         table.add_column(heading, no_wrap=True, min_width=width)
     table.add_column("tags", no_wrap=True, overflow="ellipsis", max_width=24)
     table.add_column("description")
     for tool in tools:
-        state = "off" if not tool.enabled else "pinned" if tool.pinned else "on"
-        table.add_row(tool.name, tool.risk, state, _line(", ".join(tool.tags)), _line(tool.description))
+        table.add_row(
+            tool.name, tool.risk, _state(tool, allow, waiting), _line(", ".join(tool.tags)), _line(tool.description)
+        )
     out.print(table)
+
+
+def _state(tool: Tool, allow: Collection[Risk], waiting: Collection[str]) -> str:
+    if not tool.enabled:
+        return "waits" if tool.name in waiting else "off"
+    if tool.risk not in allow:
+        return "withheld"
+    return "pinned" if tool.pinned else "on"
 
 
 def used_text(at: datetime | None, now: datetime) -> str:

@@ -123,6 +123,33 @@ def test_list_prints_records_as_json(stocked: Place) -> None:
     assert done.json[0]["tags"] == ["disk"]
 
 
+def test_list_searches_as_requests_do(place: Place) -> None:
+    """E8: e-mail tools are found by "email" and by what they do, in any language, offered or not, the best first."""
+    kept = [
+        tools.record(tools.function("mail_send", "Send an e-mail to people."), risk="write"),
+        tools.record(tools.function("mail_read", "Read an e-mail from the inbox.")),
+        tools.record(tools.function("mail_purge", "Erase every e-mail for good."), risk="dangerous"),
+        tools.record(tools.function("mail_old", "Send an e-mail the old way."), enabled=False),
+        *(tools.record(tool) for tool in tools.distinct(30)),
+    ]
+    place.write("tools.json", catalogue(kept))
+    assert place.run("tools", "import", "tools.json").code == 0
+    found = place.run("tools", "list", "--q", "email", "--json").json
+    assert {tools.name_of(record["tool"]) for record in found} >= {"mail_send", "mail_read", "mail_purge", "mail_old"}
+    assert len(found) <= 20
+    shown = place.run("tools", "list", "--q", "メールを送信する", "--limit", "3").out.splitlines()
+    assert shown[1].split()[:3] == ["mail_send", "write", "withheld"]
+    assert ["mail_old", "read", "off"] in [line.split()[:3] for line in shown]
+    assert shown[-1] == "3 of 34 tools, best first"
+    assert place.run("tools", "list", "--q", "メールを送信する", "--tag", "nothing").out.startswith("None of 34 tools")
+
+
+def test_list_finds_a_part_of_a_word(stocked: Place) -> None:
+    """What has the text in its name is found, though no word is that; it counts before what only means the like."""
+    found = stocked.run("tools", "list", "--q", "ther-Fore", "--limit", "1", "--json").json
+    assert [tools.name_of(record["tool"]) for record in found] == ["weather_forecast"]
+
+
 def test_list_fits_a_narrow_terminal(stocked: Place) -> None:
     """At 80 columns no line is longer, and names are whole."""
     done = stocked.in_terminal(80, "tools", "list", "--tag", "invoice")
@@ -183,8 +210,8 @@ def test_full_disk_behind_the_output_is_said(stocked: Place) -> None:
 def test_terminal_without_unicode_is_no_error(stocked: Place) -> None:
     """Where the locale is ASCII, tables show question marks and JSON escapes."""
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    listed = stocked.run("tools", "list", "--q", "天気", variables=ascii_only)
-    assert (listed.code, listed.out.splitlines()[-1]) == (0, "1 of 40 tools")
+    listed = stocked.run("tools", "list", "--q", "天気", "--limit", "1", variables=ascii_only)
+    assert (listed.code, listed.out.splitlines()[-1]) == (0, "1 of 40 tools, best first")
     shown = stocked.run("tools", "show", "weather_forecast", variables=ascii_only)
     assert shown.out.isascii()
     assert shown.json["keywords"] == ["天気", "天气"]
