@@ -22,7 +22,7 @@ PREFIX = "TOOLFUNNEL_"
 COMMAND = str(Path(sys.executable).with_name("toolfunnel"))
 _ROOT = Path(__file__).parents[2]
 # Settings, the test that runs, and what torch and its libraries set in any process that imports them.
-_INDIFFERENT = (PREFIX, "PYTEST_", "KMP_", "TORCHINDUCTOR_")
+_INDIFFERENT = (PREFIX, "PYTEST_", "KMP_", "TORCHINDUCTOR_", "COLUMNS")
 _CAN_FORK = sys.platform == "linux"
 
 
