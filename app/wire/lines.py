@@ -32,6 +32,25 @@ LABEL = re.compile(
     r"[ \t]*[#*\[(【<■\"'“]{0,4}[ \t]*(?P<label>[^\n:：.。!！?？，,;{}]{1,64}?)[*\])】>\"'”]{0,4}[ \t]*[:：]"
     r"[*]{0,2}[ \t]*(?P<rest>.*)$"
 )
+WITHIN = re.compile(
+    r"(?<=[.。!！?？;；])[ \t]*(?:the |my |users?'?s? |用户的?|我的?|사용자 )?"
+    r"(?P<label>question|query|request|问题|提问|質問|질문)[ \t]?(?:is|是|为|は)?[ \t]?[:：][ \t]*(?=\S)",
+    re.IGNORECASE,
+)
+SIGN_OFF = re.compile(
+    r"(?:(?:best|kind|warm|many|with)? ?(?:regards|wishes)|sincerely|yours|cheers|thanks|thank you|best)[,.!]?[ \t\r]*$"
+    r"|此致|敬具|祝好|(?:以上、)?よろしくお願い(?:いた)?します。?[ \t\r]*$|.{0,12}드림[ \t\r]*$",
+    re.IGNORECASE,
+)
+NOTICE = re.compile(r"(?:this|the) (?:e-?mail|message).{0,80}(?:confidential|intended|privileged)", re.IGNORECASE)
+TAG = re.compile(r"[ \t]*(?:</?[^\W\d][\w:.-]{0,63}+(?:\s[^<>]{0,500}+)?/?>[ \t]*)+$")
+CODE = re.compile(
+    r"(?:(?:import|from) [\w.]+(?: import .+)?;?|(?:async )?def \w+\(.*|class \w+[(:{].*|return\b.*"
+    r"|(?:const|let|var) \w+ ?=.*"
+    r"|(?:public|private|static|func|function|void|int) .*[{(;]|\#include.*|[\w.\[\]]+ ?[-+]?= ?\S.*|.*[;{]"
+    r"|[)}\]]+[;,]?"
+    r"|\w[\w.]*\(.*\)[;:]?|@\w+.*|index [0-9a-f]+\.\..*)[ \t\r]*$"
+)
 PAIRED = re.compile(r"[\w./ -]{1,40}[:=：]\s?\S.{0,100}$")
 BARE = re.compile(r"[\w ]{1,30}$")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\n+")

@@ -8,16 +8,22 @@ reminders a turn asks for the same. Where nothing is found, everything is the re
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
+
+import msgspec
 
 from app.wire import cues
-from app.wire.blocks import Block, Form, cut
+from app.wire.blocks import cut
 from app.wire.cues import Voice
+from app.wire.regions import Block, Form
 
 MOST_CONTEXT = 2_000  # characters of what stands around a request that are kept
 _SHORT = 600  # characters of paragraphs that are a person's words as a whole
+_TOLD = 250  # a longer paragraph without a question or demand is told, where another has one
 _PLAIN = 300  # of a text of one line that nobody has wrapped
+_MOST_JSON = 16_000  # characters of a message that may be an object with a question in it
 _MOST_VIEWED = 40  # paragraphs of a turn that are looked into, most of them at its end
 _REPEATED = 16  # a shorter block says nothing by coming again
 _SIGNS = frozenset("\n<[【(#*:：>|{")
@@ -109,6 +115,12 @@ def _stands_out(views: Sequence[_View]) -> _View | None:
     return ends[0] if ends else None
 
 
+def _with_lists(views: list[_View], lists: set[int]) -> list[_View]:
+    """Return the views; a list below a line that leads to it and asks nothing goes with that."""
+    led = [after.i in lists and before.leads for before, after in pairwise(views)]
+    return [*views[:1], *(replace(one, leads=one.leads or leads) for one, leads in zip(views[1:], led, strict=True))]
+
+
 class _Decision:
     def __init__(
         self, parts: Sequence[str], pieces: list[Piece], seen: frozenset[int] | set[int], *, goes_on: bool
@@ -127,6 +139,7 @@ class _Decision:
         if not open_ones and all(role is not None and role[0] is Role.HARNESS for role in self.roles):
             return self._result("", "", is_turn=not self.pieces)
         chosen, why = self._asks(open_ones) or self._best(open_ones)
+        inner = "" if chosen else _said_in_json(self.parts)
         if not chosen:
             chosen, why = [i for i in range(len(self.pieces)) if not self._is(i, Role.HARNESS)], "nothing stands out"
         for i in chosen:
@@ -137,7 +150,7 @@ class _Decision:
         text = self._joined(chosen)
         if any(self.pieces[i].block.voice > Voice.NOBODY for i in chosen):
             text = _unquoted(text)
-        return self._result(text, context)
+        return self._result(inner or text, context)
 
     def _result(self, text: str, context: str, *, is_turn: bool = True) -> Asked:
         marks = tuple(_marks(one.text for one in self.pieces))
@@ -238,10 +251,11 @@ class _Decision:
         if len(among) > _MOST_VIEWED:
             several, among = True, [*among[: _MOST_VIEWED // 4], *among[-_MOST_VIEWED * 3 // 4 :]]
         views = self._views(among, several=several)
-        good = [one for one in views if not one.inside and not one.leads] or [one for one in views if not one.inside]
+        good = [one for one in views if not one.inside and not one.leads]
         if any(one.cue and not one.notes for one in good) or not good[-1:] or not good[-1].notes:
             good = [one for one in good if not one.notes]
-        if good and not several and sum(one.length for one in good) <= _SHORT:
+        told = any(one.length > _TOLD and not one.cue for one in good) and any(one.cue for one in good)
+        if good and not several and not told and sum(one.length for one in good) <= _SHORT:
             return [one.i for one in good], "the person's words"
         best = max(one.score for one in views)
         asking = [one for one in views if one.score >= max(best - _NEAR, 0.5) and one.cue]
@@ -270,7 +284,7 @@ class _Decision:
             score += {Voice.HARNESS: -2.5, Voice.CONTEXT: -1.5, Voice.MAYBE: 1.5}.get(block.voice, 0.0)
             cue = question or demand
             views.append(_View(i, score, len(text), cue, notes, inside, leads=not cue and text[-1:] in ":："))
-        return views[::-1]
+        return _with_lists(views[::-1], {i for i in among if self.pieces[i].block.form is Form.LIST})
 
     def _joined(self, chosen: Sequence[int], most: int | None = None) -> str:
         """Return the text of blocks; as it stands there where nothing is between them."""
@@ -289,6 +303,19 @@ class _Decision:
                     break
             begin = end = i
         return "\n".join(texts)
+
+
+def _said_in_json(parts: Sequence[str]) -> str:
+    """Return what stands under the surest name that asks, of a message that is one JSON object; "" as a rule."""
+    if len(parts) != 1 or parts[0][:1] != "{" or parts[0][-1:] != "}" or len(parts[0]) > _MOST_JSON:
+        return ""
+    try:
+        found = msgspec.json.decode(parts[0])
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        return ""
+    said = [(cues.voice_of(name), value) for name, value in found.items() if isinstance(value, str) and value.strip()]
+    voice, text = max(said, key=lambda one: one[0], default=(Voice.NOBODY, ""))
+    return text.strip() if voice >= Voice.PERSON else ""
 
 
 def _rank(block: Block) -> int:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from app.wire import requests
-from app.wire.blocks import Form
 from app.wire.leaning import words_before
+from app.wire.regions import Form
 from router import footprint
 from router.deadline import Check, checked, never
 from router.memory import Lru

@@ -1,0 +1,296 @@
+"""What stands between two tags, cut into blocks line by line: fences, headings, labels, quotes, data, paragraphs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from itertools import accumulate, pairwise
+from typing import Protocol
+
+from app.wire import lines
+from app.wire.cues import LONGEST_NAME, Voice, voice_of, voice_of_label
+
+_LONG = 400  # characters of a paragraph whose ends are blocks of their own
+_END = 300
+_LAST = 3  # sentences
+_SHORTEST = 8
+_WIDE_LINE = 150
+MOST_LINES = 1_000
+
+
+class Form(Enum):
+    """What a block looks like."""
+
+    PROSE = auto()
+    LIST = auto()
+    DATA = auto()  # code, tables, logs, paths, JSON
+    QUOTE = auto()
+    MARKUP = auto()  # tags, headings, labels, rules
+    WHOLE = auto()  # what stands between two tags and was not looked into
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """`text[start:end]`, without blanks at its ends.
+
+    `voice` is what the innermost tag, heading or label says that it stands under, `name` is that one's name, `group`
+    its number; `tagged`: it is a tag. `boxed`: it stands between rules, quotes or tags that say nothing.
+    """
+
+    start: int
+    end: int
+    form: Form
+    voice: Voice = Voice.NOBODY
+    name: str = ""
+    group: int = 0
+    tagged: bool = False
+    boxed: bool = False
+
+
+def stripped(text: str, start: int, end: int, like: Block) -> Iterator[Block]:
+    """Give a block without the blanks at its ends, unless nothing is left."""
+    part = text[start:end]
+    kept = part.strip()
+    if kept:
+        begin = start + len(part) - len(part.lstrip())
+        yield replace(like, start=begin, end=begin + len(kept))
+
+
+@dataclass(slots=True)
+class Section:
+    """What the lines that come stand under."""
+
+    voice: Voice
+    name: str
+    group: int
+    tagged: bool
+    one: bool = False  # it ends with the paragraph
+
+
+class Counter(Protocol):
+    """The text, and how many sections it has had so far."""
+
+    text: str
+    groups: int
+
+
+class Region:
+    """Cuts what stands between two tags, line by line."""
+
+    def __init__(self, counter: Counter, start: int, end: int, outer: Section, *, boxed: bool) -> None:
+        self.counter = counter
+        self.text = counter.text
+        self.outer = outer
+        self.section = outer
+        self.boxed = boxed
+        self.lines = self._split(start, end)
+        self.pending: list[tuple[int, int, str]] = []  # lines of one kind
+        self.rules = self._paired_rules()
+        self.quoted = False  # below the heading of a mail
+        self.inside = ""  # the rule that a box began with
+
+    def _split(self, start: int, end: int) -> list[tuple[int, int, str]]:
+        """Return the lines and what they look like; of too many the middle ones are one."""
+        texts = self.text[start:end].split("\n")
+        stops = list(accumulate(len(text) + 1 for text in texts))
+        rows = [(start + stop - len(text) - 1, start + stop - 1) for text, stop in zip(texts, stops, strict=True)]
+        if len(rows) <= MOST_LINES:
+            return [(*row, lines.kind_of(text)) for row, text in zip(rows, texts, strict=True)]
+        half = MOST_LINES // 2
+        middle = (rows[half][0], rows[-half - 1][1], "middle")
+        first = [(*row, lines.kind_of(text)) for row, text in zip(rows[:half], texts[:half], strict=True)]
+        last = [(*row, lines.kind_of(text)) for row, text in zip(rows[-half:], texts[-half:], strict=True)]
+        return [*first, middle, *last]
+
+    def _paired_rules(self) -> dict[int, int]:
+        """Give where rules stand that begin a box, and where it ends; three dashes only divide."""
+        waiting: dict[str, int] = {}
+        found: dict[int, int] = {}
+        for number, (start, stop, kind) in enumerate(self.lines):
+            if kind not in ("fence", "rule"):
+                continue
+            line = self.text[start:stop].strip()
+            if kind == "fence":
+                line = line[:3]
+            elif line[:5] in ("---", "***", "___", "===", "—", "——", "———"):
+                continue
+            if line in waiting:
+                found[waiting.pop(line)] = number
+            else:
+                waiting[line] = number
+        return found
+
+    def blocks(self) -> Iterator[Block]:
+        """Give the blocks, in their order."""
+        number, box_end = 0, -1
+        while number < len(self.lines):
+            start, stop, kind = self.lines[number]
+            if kind in ("fence", "rule"):
+                yield from self._flush()
+                if kind == "fence" and number in self.rules:
+                    last = self.rules[number]
+                    yield from self._block(start, self.lines[last][1], Form.DATA)
+                    number = last + 1
+                    continue
+                box_end = self.rules.get(number, box_end)
+                self.inside = "box" if number < box_end else ""
+                if number == box_end or number < box_end:
+                    self.section = self.outer
+                yield from self._block(start, stop, Form.MARKUP)
+            else:
+                yield from self._line(start, stop, kind)
+            number += 1
+        yield from self._flush()
+
+    def _line(self, start: int, stop: int, kind: str) -> Iterator[Block]:
+        if kind == "middle":
+            yield from self._flush()
+            yield from self._block(start, stop, Form.DATA)
+            return
+        line = self.text[start:stop]
+        if kind == "blank":
+            yield from self._flush()
+            if self.section.one:
+                self.section = self.outer
+            return
+        if kind == "text" and (found := lines.WITHIN.search(line)):
+            self.pending.append((start, start + found.start(), "text"))
+            yield from self._flush()
+            self.section = self._section(Voice.QUESTION, found["label"], one=True)
+            yield from self._block(start + found.start(), start + found.end(), Form.MARKUP)
+            self.pending.append((start + found.end(), stop, "text"))
+            return
+        if kind == "text" and "<" in line and lines.TAG.match(line):
+            yield from self._flush()
+            yield from self._block(start, stop, Form.MARKUP)
+            return
+        if kind in ("text", "head", "list") and (labelled := self._labelled(line, kind)):
+            section, length = labelled
+            yield from self._flush()
+            self.section = section
+            yield from self._block(start, start + length, Form.MARKUP)
+            if line[length:].strip():
+                self.pending.append((start + length, stop, "text"))
+            return
+        if kind == "text" and lines.WROTE.match(line):
+            yield from self._flush()
+            self.quoted = True
+            yield from self._block(start, stop, Form.QUOTE)
+            return
+        kind = self._in_its_place({"head": "text", "table": "data"}.get(kind, kind), line)
+        if self.pending and self.pending[-1][2] != kind:
+            yield from self._flush()
+        self.pending.append((start, stop, kind))
+
+    def _in_its_place(self, kind: str, line: str) -> str:
+        """Return what a line is below those that wait: a part of the data, the code or the signature that they are."""
+        before = self.pending[-1][2] if self.pending else ""
+        if kind in ("text", "list"):
+            if before in ("data", "code") and line[:1] in " \t+-":
+                return before
+            if kind == "text" and before == "signature":
+                return before
+            if kind == "text" and lines.CODE.match(line):
+                return "code"
+            if kind == "text" and (lines.SIGN_OFF.match(line) or lines.NOTICE.match(line)):
+                return "signature"
+        return kind
+
+    def _labelled(self, line: str, kind: str) -> tuple[Section, int] | None:
+        """Return the section that a line begins, and how much of the line is its heading."""
+        found = lines.LABEL.match(line) if ":" in line or "：" in line else None
+        if found and (voice := self._label_voice(found)) is not Voice.NOBODY:
+            length = found.start("rest")
+            return self._section(voice, found["label"], one=bool(found["rest"].strip(" *\"'`"))), length
+        if kind == "head":
+            name = line.strip("#*=-[]()【】■◆●▼▶□◇:： \t\r")
+            voice = voice_of_label(name)
+            if voice is Voice.NOBODY:
+                voice = min(voice_of(name), Voice.NOBODY)
+            return self._section(voice, name), len(line)
+        if kind == "text" and len(line) <= LONGEST_NAME and lines.BARE.match(line.strip()):
+            voice = voice_of_label(line.strip())
+            if (
+                voice >= Voice.PERSON
+                and voice_of_label(line.strip().split()[0]) <= Voice.QUESTION
+                and line.istitle() | line.isupper()
+            ):
+                return self._section(voice, line.strip()), len(line)
+        return None
+
+    def _label_voice(self, found: re.Match[str]) -> Voice:
+        """Return who speaks after a label; `team/web:2.2` is none."""
+        label, colon = found["label"], found.end("label")
+        apart = found.string[colon:].lstrip("*])】>\"'”")[:2]
+        if "/" in label or (apart[:1] == ":" and apart[1:].isalnum() and label.isascii()):
+            return Voice.NOBODY
+        return voice_of_label(label)
+
+    def _section(self, voice: Voice, name: str, *, one: bool = False) -> Section:
+        self.counter.groups += 1
+        self.quoted = False
+        if voice is Voice.NOBODY and self.outer.voice > Voice.NOBODY:
+            return self.outer
+        return Section(voice, name.strip(), self.counter.groups, tagged=False, one=one)
+
+    def _flush(self) -> Iterator[Block]:
+        """Give the block of the lines that wait."""
+        if not self.pending:
+            return
+        waiting, self.pending = self.pending, []
+        kind, start, end = waiting[0][2], waiting[0][0], waiting[-1][1]
+        if kind == "text":
+            yield from self._paragraph(waiting)
+        elif kind == "quote" or (kind == "mail" and len(waiting) > 1):
+            self.quoted = self.quoted or kind == "mail"
+            yield from self._block(start, end, Form.QUOTE)
+        elif kind in ("data", "signature") or (kind == "code" and len(waiting) > 1):
+            yield from self._block(start, end, Form.DATA)
+        elif kind == "list" and len(waiting) > 3:
+            yield from self._block(start, end, Form.LIST)
+        else:
+            yield from self._block(start, end, Form.PROSE)
+
+    def _paragraph(self, rows: list[tuple[int, int, str]]) -> Iterator[Block]:
+        start, end = rows[0][0], rows[-1][1]
+        if len(rows) > 2 and self._is_data(rows):
+            yield from self._block(start, end, Form.DATA)
+        elif end - start <= _LONG:
+            yield from self._block(start, end, Form.PROSE)
+        else:
+            for first, last in pairwise((start, *self._cuts(start, end), end)):
+                yield from self._block(first, last, Form.PROSE)
+
+    def _is_data(self, rows: list[tuple[int, int, str]]) -> bool:
+        """Return whether lines are a table with commas or tabs, or names with their values."""
+        texts = [self.text[start:stop] for start, stop, _ in rows[:50]]
+        for sign in (",", "\t", ";"):
+            counts = {text.count(sign) for text in texts}
+            if len(counts) == 1 and counts.pop() >= 2:
+                return True
+        return sum(lines.PAIRED.match(text.lstrip("-* ")) is not None for text in texts) >= 0.8 * len(texts)
+
+    def _cuts(self, start: int, end: int) -> list[int]:
+        """Return where the first line or sentences of a long paragraph end, and where its last ones begin."""
+        head, tail = self.text[start : start + _END], self.text[max(start, end - _END) : end]
+        first = [start + found.end() for found in lines.SENTENCE_END.finditer(head)][:2]
+        if "\n" in head:
+            first.append(start + head.index("\n"))
+        origin = end - len(tail)
+        before, line, last = tail.rpartition("\n")
+        if line and len(last) > _SHORTEST and self._ends_there(before):
+            return sorted({*first, end - len(last)})
+        cuts = [origin + found.end() for found in lines.SENTENCE_END.finditer(tail)]
+        return sorted({one for one in (*first, *cuts[-_LAST:]) if start < one < end})
+
+    def _ends_there(self, before: str) -> bool:
+        """Return whether a line break ends what is said, and does not only keep lines short."""
+        return len(before.rpartition("\n")[2]) > _WIDE_LINE or before[-1:] in ".!?。！？:："
+
+    def _block(self, start: int, end: int, form: Form) -> Iterator[Block]:
+        section = self.section
+        boxed = self.boxed or self.quoted or bool(self.inside)
+        like = Block(0, 0, form, section.voice, section.name, section.group, section.tagged, boxed=boxed)
+        yield from stripped(self.text, start, end, like)
