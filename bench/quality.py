@@ -21,9 +21,11 @@ import typer
 
 from app.evaluation import compare
 from app.evaluation.results import FUSED, REFERENCE, DatasetRun, Group, Run
+from bench import forms
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 _IDLE = "irrelevance.jsonl"
+_WRAPPED = 40  # questions in each form
 HEADLINE = ("R@5", "R@10", "R@20", "C@20")
 
 _ABOUT = """# How well the right tools are found
@@ -69,6 +71,10 @@ def _measured(folders: Sequence[Path], config: str, limit: int | None) -> Run:
     runs = [_eval(str(EXAMPLES / "questions"), *catalog, *common)]
     runs += [_eval(*map(str, folders), *common)] if folders else []
     runs.append(_eval(str(EXAMPLES / "small_talk"), *catalog, "--split", "test", *common))
+    with tempfile.TemporaryDirectory() as made:
+        wrapped = Path(made) / "forms.jsonl"
+        forms.write(wrapped, limit=min(limit or _WRAPPED, _WRAPPED))
+        runs.append(_eval("--queries", str(wrapped), *catalog, *(common[:2] if config else [])))
     idle = [folder for folder in folders if (folder / _IDLE).exists()]
     runs += [_eval(str(folder), "--queries", str(folder / _IDLE), *common) for folder in idle]
     return msgspec.structs.replace(runs[0], datasets=tuple(one for run in runs for one in run.datasets))
@@ -93,6 +99,8 @@ def page(found: dict[str, Run]) -> Iterator[str]:
     yield from _ranking(found)
     yield "\n## The list in force\n"
     yield from _lists(found)
+    yield "\n## Questions as agents and RAG applications wrap them\n"
+    yield from _wrapped(found)
     yield "\n## Where no tool is needed\n"
     yield from _small_talk(found)
 
@@ -136,6 +144,21 @@ def _lists(found: dict[str, Run]) -> Iterator[str]:
                     f"{s.tokens_before:,.0f} → {s.tokens_after:,.0f}",
                     f"{s.route_p50_ms or 0:.1f} / {s.route_p99_ms or 0:.1f}",
                 )
+
+
+def _wrapped(found: dict[str, Run]) -> Iterator[str]:
+    yield "Questions with all their tools sent, by form (`bench/forms.json`); the first row is the question alone.\n"
+    yield from _head("form", *found)
+    shares = {label: _forms_of(run) for label, run in found.items()}
+    for name in next(iter(shares.values()), {}):
+        yield _row(name, *(_percent(one.get(name)) for one in shares.values()))
+
+
+def _forms_of(run: Run) -> dict[str, float]:
+    one = next((one for one in run.datasets if "plain" in one.summary.by.get("category", {})), None)
+    groups = one.summary.by["category"] if one is not None else {}
+    shares = {name: group.figures["C@sent"] for name, group in groups.items()}
+    return {"plain": shares.pop("plain"), **shares} if shares else {}
 
 
 def _small_talk(found: dict[str, Run]) -> Iterator[str]:

@@ -94,7 +94,7 @@ _ASKS = (Voice.QUESTION, Voice.PERSON, Voice.MAYBE)
 _DETERMINERS = (
     "the a an my your this is here s new current next following original latest last final actual real user users "
     "customer customers human end begin and or answer please respond reply to now given on below above for of from by "
-    "with based context information message input"
+    "with based context information message input incoming"
 )
 _BEFORE = frozenset(_DETERMINERS.split(" "))
 

@@ -50,8 +50,7 @@ def _decoded_messages(raw: bytes) -> list[_Message]:
 
 def _odd_message(raw: msgspec.Raw) -> _Message:
     """Return what can be read of a message; one without a role is nobody's."""
-    text = bytes(raw)
-    found = _MEMBERS.decode(text) if text.startswith(b"{") else {}
+    found = _MEMBERS.decode(bytes(raw))
     role, calls, call, name = (_decoded(found.get(key, b"null")) for key in _ODD_KEYS)
     listed = [one for one in calls if isinstance(one, dict)] if isinstance(calls, list) else None
     return _Message(

@@ -278,7 +278,7 @@ def test_route_works_without_a_provider(open_gateway: GatewayProcess) -> None:
         b"\xef\xbb\xbf{}",
         b"{}",
         b'{"messages":5}',
-        b'{"messages":[{"role":5}]}',
+        b'{"messages":[5]}',
         b'{"messages":[],"tools":{}}',
         b'{"messages":[],"tools":[5]}',
         b'{"messages":[],"tools":[],"tools":[]}',

@@ -19,6 +19,7 @@ QUESTIONS = [
     "今朝の東西線が遅れて遅刻しました。会社に出す紙がほしいです",
     "한진 412233445566 왜 안 오냐 진짜",
 ]
+BESIDE = {"slack"}  # forms of which more than the question is asked for: the other lines of a chat
 FORMS = [(half, name) for half in forms.HALVES for name in forms.names(half)]
 # Texts that look like what people and harnesses send, in any order.
 SNIPPETS = st.sampled_from([
@@ -34,11 +35,10 @@ PARTS = st.lists(TEXTS, min_size=1, max_size=4)
 @pytest.mark.parametrize(("half", "name"), FORMS)
 def test_turns_case_01_a_question_is_found_in_every_form(half: str, name: str) -> None:
     """However agents, editors and RAG applications wrap a question, it is what is asked for."""
-    found = [requests.find(forms.texts(half, name, question)).text for question in QUESTIONS]
-    assert [(text in whole, len(whole) < 2 * len(text)) for text, whole in zip(QUESTIONS, found, strict=True)] == [
-        (True, True) if name != "one_paragraph" else (text in whole, True)
-        for text, whole in zip(QUESTIONS, found, strict=True)
-    ]
+    for question in QUESTIONS:
+        found = requests.find(forms.texts(half, name, question)).text
+        assert question in found or name == "one_paragraph", found
+        assert len(found) < 2 * len(question) + 40 or name in BESIDE, found
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
