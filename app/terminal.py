@@ -117,7 +117,8 @@ def show_keys(keys: Sequence[Mapping[str, Any]]) -> None:
         table.add_column(heading, no_wrap=heading in ("id", "state", "used"))
     for key in keys:
         grants = ((name, key[name]) for name in ("tenants", "sources", "tags", "risks"))
-        reaches = "; ".join(f"{name}: {', '.join(words)}" for name, words in grants if words)
+        said = [f"{name}: {', '.join(words)}" for name, words in grants if words]
+        reaches = "; ".join([*said, *([f"source: {key['tools_source']}"] if key["tools_source"] else [])])
         used = used_text(key["used_at"], datetime.now(UTC))
         table.add_row(
             key["id"], key["state"], _line(key["name"]), _line(reaches), _line(", ".join(key["limits"])), used

@@ -172,7 +172,9 @@ def test_auth_e18_answers_under_way_are_broken_off(pair: Pair, issue: Issue, ups
 def test_auth_e18_the_command_revokes_for_running_gateways(pair: Pair, upstream: Upstream) -> None:
     """Keys are made and revoked by the command while gateways run on the same registry."""
     place = Place(pair[0].directory, MANAGED | {"REGISTRY__URL": f"sqlite:///{registry_of(pair)}"})
-    made = place.run("keys", "create", "by command", "--days", "1", "--json").json
+    made = place.run("keys", "create", "by command", "--days", "1", "--tools-source", "request", "--json").json
+    assert made["tools_source"] == "request"
+    assert "source: request" in place.run("keys", "list").out
     settle(pair, made["key"])
     assert place.run("keys", "revoke", made["id"]).out == "1 revoked\n"
     wait_until(lambda: all(refuses(gateway, made["key"]) for gateway in pair))
