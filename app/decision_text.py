@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.terminal import counted, out, printable
-from router.types import KEYWORDS, LEXICAL, NAMES, Reason
+from router.types import KEYWORDS, LEXICAL, NAMES, Reason, Source
 
 WIDTH = 100
 _NEAR = 5  # tools that were nearly chosen
@@ -42,6 +42,14 @@ _MODES = {
     "lexical": "by words alone: vectors were not ready",
     "untouched": "the list goes out as it came",
     "off": "the header x-toolfunnel-tools is off",
+}
+_ALONE = {
+    "own": "the request has tools of its own",
+    "forced": "it forces a call of one of its own",
+    "structured": "it asks for structured output",
+    "setting": "tools.source is request",
+    "key": "the caller's key says request",
+    "header": "the header x-toolfunnel-source says request",
 }
 _Row = Mapping[str, Any]
 
@@ -80,6 +88,8 @@ def _head(question: str, explained: Mapping[str, Any], chosen: int) -> None:
         _print(Text(f"{_MODES[explained['mode']]}, {took:.1f} ms", style="dim"))
     else:
         _print(f"No tool is sent, of {counted(explained['available'])}")
+    if why := _alone(explained):
+        _print(f"Of the catalogue nothing is added: {why}")
     if _is_needless(explained):
         below = -explained["relevance"]["margin"]
         _print(f"This needs no tool that may be offered: it is {below:.1f} deviations below what does (select.floor)")
@@ -100,6 +110,12 @@ def _message(blocks: Sequence[_Row]) -> None:
 def _is_worth_telling(row: _Row) -> bool:
     withheld = row["withheld"]
     return withheld["would_be_sent"] and (bool(withheld["do"]) or row["would_be"]["rank"] <= _TOP)
+
+
+def _alone(explained: Mapping[str, Any]) -> str:
+    """Return why a request gets no tool but its own; '' where the catalogue's may join."""
+    source = explained["source"]
+    return _ALONE.get(source["why"], source["why"]) if source["used"] == Source.REQUEST else ""
 
 
 def _is_needless(explained: Mapping[str, Any]) -> bool:
@@ -192,6 +208,8 @@ def _several(names: Sequence[str], shown: int) -> str:
 
 
 def _advice(explained: Mapping[str, Any]) -> Iterator[str]:
+    if explained["source"] == {"used": Source.REQUEST, "why": "own"}:
+        yield "where the application can run tools of the catalogue: the header x-toolfunnel-source: both"
     if _is_needless(explained):
         yield "to have the nearest sent all the same: select.floor: false"
     yield "a tool is missing? 'toolfunnel tools list --q TEXT' searches; keywords and examples lift a tool"

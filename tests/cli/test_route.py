@@ -67,12 +67,15 @@ def test_route_explains_a_whole_request(stocked: Place) -> None:
     own = [tools.function(f"own_{number}") for number in range(4)]
     body = tools.chat("unused", tools=own) | {"messages": [{"role": "user", "content": parts}]}
     stocked.write("request.json", tools.encoded(body))
-    told = stocked.run("route", "--request", "request.json", "--json")
-    piped = stocked.shell("toolfunnel route --request - --json < request.json")
+    both = {"TOOLFUNNEL_TOOLS__SOURCE": "both"}
+    told = stocked.run("route", "--request", "request.json", "--json", variables=both)
+    piped = stocked.shell("export TOOLFUNNEL_TOOLS__SOURCE=both; toolfunnel route --request - --json < request.json")
     assert {row["name"]: row["from"] for row in told.json["tools"]}["own_0"] == "client"
     assert told.json["sent"] == piped.json["sent"]
     assert "weather_forecast" in told.json["sent"]
-    assert "and the client's own 4 tools" in stocked.run("route", "--request", "request.json").out
+    alone = stocked.run("route", "--request", "request.json").out
+    assert "and the client's own 4 tools" in alone
+    assert "Of the catalogue nothing is added: the request has tools of its own" in alone
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def _shown(capsys: pytest.CaptureFixture[str], *rows: dict[str, Any], question: 
         "tokens": {"before": 5_000, "after": 500},
         "timings_ms": {"route": 1.0},
         "mode": "hybrid",
+        "source": {"used": "both", "why": "alone"},
         "relevance": None,
         "withheld": {"tools": len(kept), "by": [{"tools": len(kept), "reason": WRITE, "do": ""}]},
     }
@@ -135,6 +136,15 @@ def test_decision_counts_a_clients_own_tools_that_are_all_kept(capsys: pytest.Ca
     assert "and the client's own 20 tools, all of them: own_0, own_1, own_2, own_3 and 16 more" in many
     assert "21 of 7 tools are sent" in many
     assert " 1  weather" in many
+
+
+@pytest.mark.parametrize(("why", "said"), [("own", "has tools of its own"), ("setting", "tools.source is request")])
+def test_decision_says_why_the_catalogue_does_not_join(capsys: pytest.CaptureFixture[str], why: str, said: str) -> None:
+    """A request that keeps to its own tools says for what reason; what an application can do is told where it can."""
+    text = _shown(capsys, _row("own") | {"from": "client"}, source={"used": "request", "why": why})
+    assert f"Of the catalogue nothing is added: the request {said}".replace("the request tools", "tools") in text
+    assert ("x-toolfunnel-source: both" in text) == (why == "own")
+    assert "nothing is added" not in _shown(capsys, _row("own"))
 
 
 def test_decision_fits_with_the_longest_names_and_wide_characters(capsys: pytest.CaptureFixture[str]) -> None:
