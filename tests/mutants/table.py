@@ -319,7 +319,10 @@ MUTANTS = (
         "app/telemetry/redact.py",
         "        if self._is_harmless(line):\n",
         "        if line:\n",
-        ("tests/operations/test_redaction.py::test_e20_configured_secrets_are_never_written",),
+        (
+            "tests/unit/app/test_redact.py::test_lines_of_libraries_are_redacted_too",
+            "tests/unit/app/test_redact.py::test_values_of_private_names_are_masked_at_any_depth",
+        ),
     ),
     Mutant(
         "text is normalised in one piece",
@@ -341,5 +344,47 @@ MUTANTS = (
         ' or len(text) > len(f"{most}")',
         "",
         ("tests/unit/app/test_digits.py::test_whole_reads_nothing_else",),
+    ),
+    # Whose tools, and what is asked for
+    Mutant(
+        "a tool that is named is not sent",
+        "router/cut.py",
+        "        if taken + len(fresh) <= budget.most:\n",
+        "        if taken < 0:\n",
+        (
+            "tests/unit/router/test_naming.py::test_named_tools_take_the_room_first",
+            "tests/unit/router/test_naming.py::test_the_floor_does_not_keep_out_what_is_named",
+        ),
+    ),
+    Mutant(
+        "a client's list of twenty tools is trimmed",
+        "router/cut.py",
+        "        if len(pool.own) - len(kept) <= budget.most:\n",
+        "        if len(pool.own) - len(kept) <= budget.initial:\n",
+        (
+            "tests/unit/router/test_cut.py::test_invariants_keep_a_short_list_fixed_and_pinned",
+            "tests/gateway/test_own_tools.py::test_up_to_twenty_are_all_kept",
+        ),
+    ),
+    Mutant(
+        "the catalogue joins whatever a client sends",
+        "app/joining.py",
+        "Source.REQUEST if why is Why.OWN else Source.BOTH",
+        "Source.BOTH",
+        ("tests/unit/app/test_joining.py::test_own_tools_stay_alone",),
+    ),
+    Mutant(
+        "a reminder of the harness is a turn",
+        "app/wire/turns.py",
+        "        if not asked.is_turn:\n",
+        "        if False:\n",
+        ("tests/unit/wire/test_turns.py::test_a_reminder_of_its_own_is_no_turn",),
+    ),
+    Mutant(
+        "SIGTERM ends a command as nobody wants it",
+        "app/__main__.py",
+        "            signal.signal(number, _as_ctrl_c)\n",
+        "            pass\n",
+        ("tests/cli/test_interrupts.py::test_a_signal_while_the_gateway_is_imported_ends_it_quietly",),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.permit import barriers, permitted, refusal
@@ -92,6 +92,7 @@ _GRANTS = st.builds(
 )
 
 
+@example([tool("a", risk=Risk.DANGEROUS), tool("b", enabled=False)], Grants(frozenset(Risk)), frozenset(Kind))
 @given(_TOOLS, _GRANTS, st.frozensets(st.sampled_from(Kind)))
 def test_permitted_is_refusal_for_every_tool(tools: list[Tool], grants: Grants, kinds: frozenset[Kind]) -> None:
     """What the arrays say of all tools at once is what the rules say of each."""

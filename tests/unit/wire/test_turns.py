@@ -15,3 +15,12 @@ def test_instructions_are_what_system_messages_say() -> None:
     assert few == "Be brief.\nUse jq."
     assert found.startswith("Be brief.\nUse jq.\nxxx")
     assert len(found) == turns.MOST_INSTRUCTIONS
+
+
+def test_a_reminder_of_its_own_is_no_turn() -> None:
+    """What only the harness says between a request and its end changes no turn; the next request is one."""
+    reminder = Message("user", ("<system-reminder>\nThe todo list is empty.\n</system-reminder>",))
+    said = [Message("user", ("archive the coupon",)), Message("assistant", ("Done.",)), reminder]
+    assert turns.conversation(said).turns == turns.conversation(said[:2]).turns
+    texts = [turn.text for turn in turns.conversation([*said, Message("user", ("and the invoice",))]).turns]
+    assert texts == ["archive the coupon", "and the invoice"]
