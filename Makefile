@@ -91,7 +91,7 @@ test-fast: $(STAMP) ## run what needs no server, no PostgreSQL and no torch, for
 	$(PYTEST) tests/unit tests/house tests/contract -k "not postgres" $(addprefix --ignore=,$(SLOW))
 
 .PHONY: mutants
-mutants: extras ## put 48 faults into a copy of the code, one by one, and look which test finds each (ONLY="word …", WRITE=1; 6 minutes)
+mutants: extras ## put 47 faults into a copy of the code, one by one, and look which test finds each (ONLY="word …", WRITE=1; 6 minutes)
 	@$(BIN)/python -m tests.mutants $(ONLY) $(if $(WRITE),--write) $(if $(JSON),--json)
 
 ROUNDS ?= 3

@@ -20,10 +20,17 @@ from tests.support.postgres import Postgres
 from tests.support.upstream import Upstream
 
 MODELS = "tests/unit/router/embed"
+_WITH_TORCH = (
+    MODELS,
+    "tests/cli/test_encoder.py",
+    "tests/unit/app/encoders/test_make.py",
+)  # importing it takes each process as long as the longest tests
 # They take longest, so they begin first: at the end no process is left alone with a file that takes minutes.
 LONGEST = (
     "tests/quality/test_recall.py",
     MODELS,
+    "tests/cli/test_encoder.py",
+    "tests/unit/app/encoders/test_make.py",
     "tests/cli/test_tools.py",
     "tests/admin/test_durability.py",
     "tests/operations/test_reload.py",
@@ -41,11 +48,11 @@ LONGEST = (
 
 
 class _LongestFirst(LoadScopeScheduling):
-    """Gives each process a file at a time; files that share a model that takes long to make are one."""
+    """Gives each process a file at a time; those that share torch and a model are one file."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return MODELS if file.startswith(MODELS) else file
+        return MODELS if file.startswith(_WITH_TORCH) else file
 
 
 @pytest.hookimpl(optionalhook=True)

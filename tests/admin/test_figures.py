@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.conftest import StartGateway
 from tests.support import tools
 from tests.support.gateway import PLAIN, GatewayProcess
-from tests.support.upstream import Upstream, json_answer
+from tests.support.upstream import Answer, Request, Upstream, json_answer
 
 READY = {"ready": True, "tools": 300, "pending": 0, "registry": "up", "provider": "set"}
 METRIC = re.compile(r'^(\w+)(?:\{(?:\w+="(\w+)")\})? ([0-9.e+-]+)$', re.MULTILINE)
@@ -92,12 +94,26 @@ def test_healthz_says_that_the_process_runs(open_gateway: GatewayProcess) -> Non
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-def test_readyz_waits_for_the_vectors(gateway: GatewayProcess) -> None:
+def test_readyz_waits_for_the_vectors(start_gateway: StartGateway, upstream: Upstream) -> None:
     """While tools are embedded it is 503 with how many are missing; then 200 with none."""
-    gateway.register([tools.record(tool) for tool in tools.distinct(300, "new_")], ready=False)
-    answer = httpx.get(gateway.url + "/readyz", **PLAIN)
-    assert answer.status_code == 503
-    assert answer.json() == READY | {"ready": False, "pending": 300}
+    may_answer = threading.Event()
+    may_answer.set()
+
+    def embed(request: Request) -> Answer:
+        may_answer.wait(100)
+        rows = enumerate(request.json()["input"])
+        return json_answer({"data": [{"index": row, "embedding": [len(text), 1, row, 2]} for row, text in rows]})
+
+    upstream.respond_by(embed)
+    encoder = {"kind": "endpoint", "base_url": upstream.base_url, "model": "m", "dimension": 4, "timeout_s": 100}
+    gateway = start_gateway(ENCODER=json.dumps(encoder))
+    may_answer.clear()
+    try:
+        gateway.register([tools.record(tool) for tool in tools.distinct(300, "new_")], ready=False)
+        answer = httpx.get(gateway.url + "/readyz", **PLAIN)
+    finally:
+        may_answer.set()
+    assert (answer.status_code, answer.json()) == (503, READY | {"ready": False, "pending": 300})
     gateway.wait_ready(60)
     answer = httpx.get(gateway.url + "/readyz", **PLAIN)
     assert (answer.status_code, answer.json()) == (200, READY)

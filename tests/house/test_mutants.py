@@ -28,6 +28,7 @@ def test_mutants_fit_the_code() -> None:
         if code.count(mutant.old) != 1 or mutated == code:
             wrong.append(mutant.name)
     assert wrong == []
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
 
 def test_mutants_name_tests_that_exist() -> None:

@@ -347,16 +347,6 @@ MUTANTS = (
     ),
     # Whose tools, and what is asked for
     Mutant(
-        "a tool that is named is not sent",
-        "router/cut.py",
-        "        if taken + len(fresh) <= budget.most:\n",
-        "        if taken < 0:\n",
-        (
-            "tests/unit/router/test_naming.py::test_named_tools_take_the_room_first",
-            "tests/unit/router/test_naming.py::test_the_floor_does_not_keep_out_what_is_named",
-        ),
-    ),
-    Mutant(
         "a client's list of twenty tools is trimmed",
         "router/cut.py",
         "        if len(pool.own) - len(kept) <= budget.most:\n",
