@@ -16,6 +16,7 @@ from router import footprint, fuse, query, text
 from router.catalog import Catalog, Pool, Space
 from router.deadline import Check, checked, never
 from router.embed.embedder import Embedder
+from router.embed.small_talk import SmallTalk
 from router.errors import IndexAway
 from router.frame import Frame
 from router.index.flat import FlatIndex
@@ -40,6 +41,7 @@ _FULL = 5_000  # as many as are ranked in full; beyond, each channel gives its b
 _DEPTH = 500
 _MEASURED_AT_ONCE = 4  # each may take a thread
 EVERYTHING = Grants(risks=frozenset(Risk))  # nobody's: no caller is granted what is dangerous
+_NEAR, _CLEAR = 1.5, 1.5  # deviations below the floor, and above it: see docs/adr/0016
 _READS = 0.5  # an encoder that reads less well does not judge what is relevant
 
 
@@ -267,11 +269,27 @@ class Search:
                 for one, best in found.items()
                 if among is not None and best is not None
             ]
-            if len(judged) < len(read):
+            if len(judged) < len(read) or among is None:
                 self._undecided.add(turn)
             else:
-                margins.append(max(judged))
+                margins.append(self._with_demand(turn, max(judged), embedder, space, talk, among))
         return sum(margins) / len(margins) if margins else None
+
+    def _with_demand(  # noqa: PLR0913, PLR0917 - what a judgement is made of
+        self, turn: int, margin: float, embedder: Embedder, space: Space, talk: SmallTalk, among: relevance.Usual
+    ) -> float:
+        """Return the margin of a question; just below the floor that of its demand alone, where that is clear."""
+        asked = self.asked(turn).newest
+        demand = text.demand(asked[0]) if len(asked) == 1 and -_NEAR < margin < 0 else ""
+        if not demand:
+            return margin
+        vector = embedder.questions([demand], self._deadline).get(demand)
+        best = None if vector is None else relevance.best(vector, space, self._permitted[len(self.pool.own) :])
+        if vector is None or best is None:
+            self._undecided.add(turn)
+            return margin
+        alone = relevance.margin(best, vector, talk, among)
+        return alone if alone >= _CLEAR else margin
 
     def _candidates(
         self, bm25: Scores, hits: list[int], meant: Sequence[tuple[Embedder, Vectors]]

@@ -40,6 +40,12 @@ MAX_KEYWORD_CHARS = 256  # of a keyword or tag; no question is searched for a lo
 _PIECE = 256
 _MOST_JOINED = 64
 
+_LONGEST_DEMAND = 80
+_DEMANDS = (
+    re.compile(r"([^の、。，\s]{1,20}を[^。]{2,20})$"),
+    re.compile(r"(\S+[을를] .{2,20})$"),
+    re.compile(r"^(.{1,8}?[一两三几][张個个份条篇首封])[^，。]*的([^的，。]{1,10})$"),
+)
 _PARTS = 8
 _PIECE_CHARS = 150
 _MOST_CUT = 32_000
@@ -179,6 +185,21 @@ def gist_pieces(text: str) -> tuple[str, ...]:
             break
         chosen.append(i)
     return tuple(dict.fromkeys(pieces[i] for i in sorted(chosen)))
+
+
+def demand(text: str) -> str:
+    """Return what is to be done with what kind of thing, without what tells that thing from others; "" as a rule.
+
+    夕焼けの猫の画像を作って is 画像を作って. Chinese, Japanese and Korean only: there it is told by particles.
+    """
+    said = text.strip().rstrip("。.!！?？~ ")
+    if said.isascii() or len(said) > _LONGEST_DEMAND:
+        return ""
+    for pattern in _DEMANDS:
+        if found := pattern.search(said):
+            core = "".join(found.groups())
+            return core if len(core) < len(said) else ""
+    return ""
 
 
 def searched_part(text: str) -> str:

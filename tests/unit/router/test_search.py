@@ -375,6 +375,23 @@ class GatedTalk(SmallTalk):
         return super().few
 
 
+def test_case_13_a_demand_is_judged_without_what_describes_its_object() -> None:
+    """Just below the floor a clear demand decides; small talk, and a demand of nothing that there is, stay below."""
+    encoder = HashingEncoder({"truckを": "truck", "moonを": "moon"}, name="demands")
+    registered = catalog(*_TOOLS, encoder=encoder)
+    with _router(encoder, small_talk=True) as router:
+        asked = "hello friend folks の truckを rent out"
+        known, other, talked = (
+            _route(router, registered, said).relevance
+            for said in (asked, "hello friend folks の moonを paint red", "hello friend folks")
+        )
+    assert known is not None
+    assert other is not None
+    assert talked is not None
+    assert known >= 1.5
+    assert max(other, talked) < 0
+
+
 @contextmanager
 def _measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Router, GatedTalk]]:
     """Make a router to which sixty tools are too many to be compared with small talk within a request."""

@@ -232,3 +232,20 @@ def test_words_and_keywords_are_remembered_within_a_bound_of_bytes() -> None:
             text.terms_of(f"aB{number:x}".ljust(64, "aB"[number % 2]))
             text.phrase(f"{number:x} 天".ljust(200, "気"))
     assert used.kept < 8 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("asked", "demand"),
+    [
+        ("夕焼けの猫の画像を作って", "画像を作って"),
+        ("해 질 녘 고양이 그림을 그려 줘", "그림을 그려 줘"),
+        ("画一张日落时的猫的图片", "画一张图片"),
+        ("画像を作って", ""),
+        ("今日は何してた？", ""),
+        ("draw a cat at sunset", ""),
+        ("を" * 5_000, ""),
+    ],
+)
+def test_case_13_demand_is_what_is_to_be_done_with_what_kind_of_thing(asked: str, demand: str) -> None:
+    """What tells the thing from others of its kind is left out; where nothing is, there is no other demand."""
+    assert text.demand(asked) == demand
