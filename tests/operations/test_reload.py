@@ -154,6 +154,18 @@ def test_f11_new_values_are_in_force_for_the_next_request(
     )
 
 
+def test_what_was_remembered_of_requests_is_forgotten_when_it_is_turned_off(
+    gateway: GatewayProcess, house: Path, upstream: Upstream
+) -> None:
+    """Nothing is told while it is off, and turned on again it knows nothing from before."""
+    asked = f"/admin/requests/{gateway.post(QUESTION).headers['x-request-id']}"
+    wait_until(lambda: gateway.admin("GET", asked).status_code == 200)
+    for on in (False, True):
+        write_file(house, upstream, safety={"explain_requests": on})
+        assert reload(gateway).json()["changed"][-1:] == ["safety.explain_requests"]
+        assert gateway.admin("GET", asked).status_code == 404
+
+
 def test_f11_keys_of_callers_and_of_the_provider_change(demanding: Demanding) -> None:
     """A caller's key that is withdrawn is refused by the next request; the provider sees its new key."""
     gateway, upstream = demanding.gateway, demanding.upstream

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from router.catalog import EMPTY, Catalog, Pool
@@ -227,9 +229,11 @@ def test_the_floor_is_judged_as_if_nothing_were_kept_back() -> None:
     router = Router(judging)
     selection = router.route(registered, EMPTY, request, soon(), explain=True)
     again = router.route(registered, EMPTY, request, soon(), explain=True)
+    allowed = router.route(registered, EMPTY, replace(request, grants=Grants(frozenset(Risk))), soon(), explain=True)
     judging.close()
     assert selection.relevance is not None
     assert selection.unrestricted is not None
     assert selection.unrestricted.relevance is not None
     assert selection.relevance < 0 < selection.unrestricted.relevance
+    assert selection.unrestricted.relevance == allowed.relevance
     assert again.relevance == selection.relevance  # what is usual over all tools is not taken for what is usual here
