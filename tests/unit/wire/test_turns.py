@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from app.wire import turns
-from app.wire.turns import Message
+from app.wire.turns import Memory, Message
+from router.types import Turn
+
+REMINDER = "<system-reminder>\nThe todo list is empty.\n</system-reminder>"
+WORDS = st.sampled_from([
+    *("Book a room", "and a table?", "2", "yes please", REMINDER, "<context>\npaper\n</context>\n\nWhat is it?"),
+    *("[ls] Result:", "Observation: a", "Please answer always kindly, whatever I ask.", "Today is 2026-11-29.", " "),
+])  # fmt: skip
+USERS = st.lists(WORDS, min_size=1, max_size=3).map(lambda texts: Message("user", tuple(texts)))
+OTHERS = st.sampled_from([
+    Message("assistant", ("1) mail 2) chat. Which one?",)),
+    Message("assistant", (), ("f",)),
+    Message("tool"),
+])  # fmt: skip
+MESSAGES = st.lists(st.tuples(USERS, OTHERS), min_size=1, max_size=6)
 
 
 def test_instructions_are_what_system_messages_say() -> None:
@@ -24,3 +42,47 @@ def test_a_reminder_of_its_own_is_no_turn() -> None:
     assert turns.conversation(said).turns == turns.conversation(said[:2]).turns
     texts = [turn.text for turn in turns.conversation([*said, Message("user", ("and the invoice",))]).turns]
     assert texts == ["archive the coupon", "and the invoice"]
+
+
+@given(pairs=MESSAGES)
+def test_turns_case_02_what_a_turn_says_follows_from_nothing_later(pairs: list[tuple[Message, Message]]) -> None:
+    """The turns of a conversation stay what they were when it goes on: so do their keys."""
+    messages = [one for pair in pairs for one in pair]
+    whole = turns.conversation([Message("user", ("Find a hotel",)), Message("assistant", ("Done.",)), *messages]).turns
+    for number in range(len(pairs)):
+        begun = [Message("user", ("Find a hotel",)), Message("assistant", ("Done.",)), *messages[: 2 * number]]
+        before = turns.conversation(begun).turns
+        assert [(one.text, one.before) for one in before] == [(one.text, one.before) for one in whole[: len(before)]]
+
+
+@given(pairs=MESSAGES)
+def test_a_memory_changes_nothing(pairs: list[tuple[Message, Message]]) -> None:
+    """Read with a memory of what was read, once or twice, a conversation is the same."""
+    messages, memory = [one for pair in pairs for one in pair], Memory(2**20)
+    fresh = turns.conversation(messages)
+    assert turns.conversation(messages, memory=memory) == fresh == turns.conversation(messages, memory=memory)
+
+
+def test_what_is_known_is_not_read_again() -> None:
+    """More text than there is room for is left to those who have it, unless it was read before."""
+    memory, said = Memory(2**20), [Message("user", ("<context>\nlong\n</context>\n\nBook a room",))]
+    with pytest.raises(turns.TooMuchText):
+        turns.conversation(said, memory=memory, most=10)
+    found = turns.conversation(said, memory=memory)
+    assert turns.conversation(said, memory=memory, most=0) == found
+    assert found.turns == (Turn("Book a room", (), "<context>\nlong\n</context>"),)
+
+
+def test_turns_case_03_the_calls_around_reminders_are_of_one_turn() -> None:
+    """A reminder after each result opens no turn: what is called belongs to the one that asked."""
+    loop = [one for n in range(3) for one in (Message("assistant", (), (f"f{n}",)), Message("user", (REMINDER,)))]
+    found = turns.conversation([Message("user", ("Book a room",)), *loop]).turns
+    assert found == (Turn("Book a room", ("f0", "f1", "f2")),)
+
+
+def test_instructions_are_asked_with_where_nobody_speaks() -> None:
+    """A bare system message is a turn; beside a user without words only where a call is demanded."""
+    system, picture = Message("system", ("Export the invoices.",)), Message("user")
+    assert turns.conversation([system]).turns == (Turn("Export the invoices."),)
+    assert not turns.conversation([system, picture]).has_text
+    assert turns.conversation([system, picture], needy=True).has_text
