@@ -31,7 +31,7 @@ class Frame:
     of the client and permitted ones of the catalogue. A tool choice may name `demandable` ones. `kept` ones are sent
     in any case, `choosable` are the permitted others, `chooses` says whether there is one. `offered` are all that
     could be sent, `available` their number, `tokens` theirs together. `scope` names what a set in force depends on,
-    but for the conversation, its owner and the catalogue.
+    but for the conversation, its owner and the tools: a list is known by its tools, whatever its bytes are.
     """
 
     registered: Mask
@@ -71,7 +71,7 @@ class Frame:
             offered=offered,
             available=int(offered.sum()),
             tokens=int(pool.tokens()[offered].sum()),
-            scope=repr(_scope(pool, request, named)).encode(),
+            scope=repr(_scope(request)).encode(),
         )
 
     @property
@@ -116,15 +116,13 @@ def _permitted(pool: Pool, request: RouteRequest, registered: Mask) -> Mask:
     return np.concatenate([mask, registered])
 
 
-def _scope(pool: Pool, request: RouteRequest, named: frozenset[int]) -> tuple[object, ...]:
+def _scope(request: RouteRequest) -> tuple[object, ...]:
     grants, budget = request.grants, request.budget
     return (
-        pool.own.version,
         *(sorted(getattr(grants, name)) for name in Grants.__slots__),  # all there are: none can be forgotten
         sorted(request.kinds),
         request.source,
         request.keep,
-        sorted(named),
         (budget.initial, budget.most, budget.source_share),
         sorted(budget.trusted),
     )

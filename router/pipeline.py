@@ -64,7 +64,7 @@ class Router:
         """Return what is remembered, in bytes by the names of `Shares`."""
         embedders = self.embedders.values()
         return {
-            "conversations": self.in_force.entries.used_bytes,
+            "conversations": self.in_force.used_bytes,
             "list_vectors": self.memory.used_bytes,
             "tool_vectors": sum(embedder.used_bytes["tool_vectors"] for embedder in embedders),
             "questions": sum(embedder.used_bytes["questions"] for embedder in embedders),
@@ -209,6 +209,8 @@ class _Run:
         if held is None:
             held = Held()
         elif held.settled or self._sent(turn):
+            # What was sent in haste is what follows goes on from, as if it had been chosen at leisure.
+            held = replace(held, settled=held.settled or held.hasty) if turn < self.last else held
             held = self._with_calls(self._with_named_around(held, turn), turn)
         else:
             return self._extended(held, turn)

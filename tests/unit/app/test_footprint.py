@@ -35,7 +35,7 @@ def conversations() -> tuple[object, int]:
     for number in range(2_000):
         order = tuple((number + i * 7) % 60 for i in range(20))
         recall.put(b"%016d" % number, Held(order, (Reason.OWN,) * 20), pool)
-    return recall, recall.entries.used_bytes
+    return recall, recall.used_bytes
 
 
 def read(listed: Callable[[int], list[dict[str, object]]], count: int) -> tuple[object, int]:
