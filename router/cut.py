@@ -20,10 +20,13 @@ from router.named import Mention
 from router.types import Budget, Mask, RankedList, Reason, Source
 
 # Appending costs the prompt cache of the whole history once, however many tools come. So it is done only when the best
-# missing tool leads the best of the set, or comes as near to it as this (in deviations), and then the next best come
-# with it. Both were chosen on multi-turn data: docs/adr/0009.
+# missing tool leads the best of the set, or comes as near to it as MARGIN (in deviations), and then those come that are
+# missing of the best STEP: what ranks further down takes room that later turns need. A set that is full is selected
+# anew, which is what costs most, only where what is missing leads by LEADS. All were chosen on multi-turn data:
+# docs/adr/0016.
 MARGIN = 0.5
 STEP = 6
+LEADS = 1.0
 
 BUDGETED = frozenset(
     {Reason.OWN, Reason.ASKED, Reason.CONTROL, Reason.INSTRUCTED, Reason.NAMED, Reason.RETRIEVED, Reason.GROWN}
@@ -174,14 +177,33 @@ def behind(held: Held, first: Held) -> Held:
 
 def newcomers(held: Held, ranked: RankedList) -> list[int]:
     """Give the missing tools worth appending, best first: none while the best of the set leads clearly."""
-    present = set(held.order)
-    look = len(present) + STEP
-    best = list(zip(ranked.ids[:look].tolist(), ranked.scores[:look].tolist(), strict=True))
-    missing = [(position, score) for position, score in best if position not in present]
-    leader = next((score for position, score in best if position in present), float("-inf"))
-    if not missing or missing[0][1] < leader - MARGIN:
+    missing, leader = _lead(held, ranked)
+    if missing is None or missing[1] <= 0 or missing[1] < leader - MARGIN:
         return []
-    return [position for position, score in missing[:STEP] if score > 0]
+    present = set(held.order)
+    best = zip(ranked.ids[:STEP].tolist(), ranked.scores[:STEP].tolist(), strict=True)
+    fresh = [position for position, score in best if position not in present and score > 0]
+    return fresh or [missing[0]]
+
+
+def is_outdone(held: Held, ranked: RankedList, best: int, budget: Budget) -> bool:
+    """Tell whether a full set lacks the best so clearly that it is to be selected anew.
+
+    One that can never grow is selected anew as soon as the very best is missing.
+    """
+    _, leader = _lead(held, ranked)
+    lead = float(ranked.scores[0]) - leader
+    return best == int(ranked.ids[0]) and lead >= (LEADS if budget.initial < budget.most else 0.0)
+
+
+def _lead(held: Held, ranked: RankedList) -> tuple[tuple[int, float] | None, float]:
+    """Give the best missing tool with its score, and the score of the best of the set."""
+    present = set(held.order)
+    look = len(present) + 1
+    best = list(zip(ranked.ids[:look].tolist(), ranked.scores[:look].tolist(), strict=True))
+    missing = next((one for one in best if one[0] not in present), None)
+    leader = next((score for position, score in best if position in present), float("-inf"))
+    return missing, leader
 
 
 def appended(held: Held, positions: Sequence[int], reason: Reason) -> Held:

@@ -331,11 +331,11 @@ class _Run:
         most, wanted = self.request.budget.most, self.naming.at(turn)
         grown = cut.filled(held, self.pool, wanted, most, Reason.NAMED)
         fresh = [] if idle else self._newcomers(grown, ranked)
-        leads = bool(fresh) and fresh[0] == int(ranked.fused.ids[0])
         after = cut.filled(grown, self.pool, fresh, most)
-        if (leads and fresh[0] not in after.order) or not set(wanted).issubset(after.order):
-            held = self._first(ranked, turn, Held())  # no room for what is named or for the very best: select anew
-            after = cut.filled(held, self.pool, self._newcomers(held, ranked), most)
+        outdone = fresh[:1] != [] and fresh[0] not in after.order
+        outdone = outdone and cut.is_outdone(grown, ranked.fused, fresh[0], self.request.budget)
+        if outdone or not set(wanted).issubset(after.order):
+            return self._first(ranked, turn, Held())  # no room for the very best, or for what is named
         return after
 
     def _newcomers(self, held: Held, ranked: Rankings) -> list[int]:

@@ -118,6 +118,31 @@ def test_newcomers_come_a_few_at_a_time() -> None:
     assert cut.newcomers(_held(0), _ranked(*range(7, -1, -1))) == [7, 6, 5, 4, 3, 2, 1][: cut.STEP]
 
 
+def test_newcomers_are_of_the_best() -> None:
+    """What ranks further down stays out, but for the one that is as good as the set."""
+    ranked = _ranked(0, 4, 1, 5, 2, 3, 6, 7, scores=tuple(2 - place / 10 for place in range(8)))
+    assert cut.newcomers(_held(0, 1, 2, 3), ranked) == [4, 5]
+    assert cut.newcomers(_held(0, 1, 2, 3, 4, 5), ranked) == []
+    near = _ranked(0, 4, 1, 5, 2, 3, 6, 7, scores=tuple(2 - place / 100 for place in range(8)))
+    assert cut.newcomers(_held(0, 1, 2, 3, 4, 5), near) == [6]
+
+
+@pytest.mark.parametrize(
+    ("second", "best", "budget", "outdone"),
+    [
+        (1.0, 1, Budget(2, 4), True),
+        (1.1, 1, Budget(2, 4), False),
+        (1.9, 1, Budget(4, 4), True),
+        (0.0, 2, Budget(2, 4), False),
+    ],
+)
+def test_a_full_set_is_outdone_by_what_leads_clearly(
+    second: float, best: int, budget: Budget, *, outdone: bool
+) -> None:
+    """By a deviation, or at all where the set never grows; and only by the very best."""
+    assert cut.is_outdone(_held(0), _ranked(1, 0, scores=(2.0, second)), best, budget) is outdone
+
+
 def test_newcomers_of_an_unranked_set_need_a_score() -> None:
     """When nothing in the set was ranked, a missing tool still has to be better than nothing."""
     assert cut.newcomers(_held(7), _ranked(0, 1, scores=(0.5, 0.0))) == [0]

@@ -143,13 +143,13 @@ def test_the_assistant_s_words_name_where_a_request_leans_on_them(router: Router
     )
 
 
-def test_another_context_under_the_same_request_is_read(router: Router) -> None:
+def test_another_context_in_a_running_turn_is_read(router: Router) -> None:
     """Contexts are no part of what keys a list: what another one names comes behind what was sent."""
     first = _routed(router, Turn("one mail", context="find_rain"))
-    again = _routed(router, Turn("one mail", context="keep_wind"))
+    again = _routed(router, Turn("one mail", ("find_mail",), context="keep_wind"))
     assert again.positions[: len(first.positions)] == first.positions
     assert _names(again)[-1] == "keep_wind"
-    without = _routed(router, "one mail")
+    without = _routed(router, Turn("one mail", ("find_mail",)))
     assert without.positions == again.positions
 
 
