@@ -23,7 +23,7 @@ from router.types import Budget, Mask, RankedList, Reason, Source
 # missing tool leads the best of the set, or comes as near to it as MARGIN (in deviations), and then those come that are
 # missing of the best STEP: what ranks further down takes room that later turns need. A set that is full is selected
 # anew, which is what costs most, only where what is missing leads by LEADS. All were chosen on multi-turn data:
-# docs/adr/0016.
+# docs/adr/0019.
 MARGIN = 0.5
 STEP = 6
 LEADS = 1.0

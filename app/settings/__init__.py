@@ -70,7 +70,13 @@ class SelectSettings(_Section):
     """`select`: how many tools, how fast."""
 
     initial: int = Field(12, ge=1, le=128, description="Tools chosen at the first turn of a conversation.")
-    max: int = Field(20, ge=1, le=128, description="Tools a conversation's list may grow to before it is chosen anew.")
+    max: int = Field(
+        20,
+        ge=1,
+        le=128,
+        description="Tools a conversation's list may grow to before it is chosen anew. Tools that are named come in up "
+        "to it, too.",
+    )
     max_source_share: float = Field(
         1.0,
         gt=0,
