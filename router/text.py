@@ -29,7 +29,7 @@ MAX_EXAMPLES = 10  # of a tool are embedded; all of them are searched by word
 # As much of a question is embedded: an encoder takes 14 ms for 500 characters, 62 ms for 2,000.
 MAX_GIST_CHARS = 600
 # Of what is longer, sentences of so many characters together: two of Chinese, Japanese or Korean each.
-MAX_PIECES_WIDTH = 300
+MAX_PIECES_WIDTH = 200
 # As much of a tool is searched by word: ten times what the longest tools of known catalogues say of themselves.
 MAX_SEARCHED_CHARS = 32_000
 MAX_KEYWORD_CHARS = 256  # of a keyword or tag; no question is searched for a longer one
