@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -234,19 +234,26 @@ def _check(found: dict[str, members.Member], key: str) -> None:
 
 
 def read_tools(request: ChatRequest, check: Check = never) -> tuple[Tool, ...]:
-    """Read the client's tool list; `check` is called for each tool.
+    """Read the client's tool list; `check` is called for each tool. One without a name is kept as it is.
 
     Raises:
-        Unreadable: An entry is malformed.
+        Unreadable: An entry is not an object, or not UTF-8.
         OutOfTime: As `check` does.
     """
     if request.tools is None:
         return ()
     read = tool_object.read_function if request.list_key == "functions" else tool_object.read
     try:
-        return tuple(read(bytes(entry)) for entry in checked(_LIST.decode(request.tools), check))
+        return tuple(_tool(bytes(entry), read) for entry in checked(_LIST.decode(request.tools), check))
     except (msgspec.MsgspecError, tool_object.MalformedTool) as error:
         raise Unreadable(f"{request.list_key}: {error}") from error
+
+
+def _tool(raw: bytes, read: Callable[[bytes], Tool]) -> Tool:
+    try:
+        return read(raw)
+    except tool_object.NamelessTool:
+        return tool_object.nameless(raw)
 
 
 def splice(request: ChatRequest, tools: Sequence[Tool], own: Sequence[Tool]) -> bytes:

@@ -16,6 +16,7 @@ from router.types import Kind, Tool
 # Schemas beyond this size are not searched: their words would say little, and reading them holds up others.
 _MAX_READ_BYTES = 256 * 2**10
 _LEVELS = 2  # the tool object, and the function in it
+_DEEPEST = 8  # so many levels down a value that cannot be read is told from those that can
 _MARKER = "cache_control"
 _NESTED = (Kind.FUNCTION.value, Kind.CUSTOM.value)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -25,11 +26,16 @@ class MalformedTool(ValueError):
     """A tool object that no provider would take; the text says what is wrong."""
 
 
+class NamelessTool(MalformedTool):
+    """An object that is a tool but for its name."""
+
+
 def read(raw: bytes) -> Tool:
     """Read one entry of `tools`.
 
     Raises:
-        MalformedTool: It is not an object, or a function or custom tool without a name.
+        MalformedTool: It is not an object.
+        NamelessTool: It is a function or custom tool without a name.
     """
     entry = _object(raw)
     kind = entry.get("type", "function")
@@ -39,7 +45,7 @@ def read(raw: bytes) -> Tool:
         return Tool(name if isinstance(name, str) else "", raw, Kind.OTHER, fixed=True, marker=marker)
     body = entry.get(kind)
     if not isinstance(body, dict):
-        raise MalformedTool(f"there is no object {kind!r} in it")
+        raise NamelessTool(f"there is no object {kind!r} in it")
     return _tool(raw, Kind(kind), body, fixed=bool(entry.get("defer_loading")), marker=marker)
 
 
@@ -47,10 +53,16 @@ def read_function(raw: bytes) -> Tool:
     """Read one entry of the legacy list `functions`.
 
     Raises:
-        MalformedTool: It is not an object with a name.
+        MalformedTool: It is not an object.
+        NamelessTool: It has no name.
     """
     entry = _object(raw)
     return _tool(raw, Kind.FUNCTION, entry, marker=_marker(raw) if _MARKER in entry else None)
+
+
+def nameless(raw: bytes) -> Tool:
+    """Return a tool that says nothing of itself and is never trimmed: what it is, is between client and provider."""
+    return Tool("", raw, Kind.OTHER, fixed=True)
 
 
 def as_function(definition: bytes) -> bytes:
@@ -94,7 +106,7 @@ def _can_carry(definition: bytes) -> bool:
 
 def _object(raw: bytes) -> dict[str, Any]:
     try:
-        entry = _value(raw, _LEVELS)
+        entry = _value(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedTool(f"not valid JSON: {error}") from error
     if not isinstance(entry, dict):
@@ -102,19 +114,24 @@ def _object(raw: bytes) -> dict[str, Any]:
     return entry
 
 
-def _value(raw: bytes, levels: int) -> Any:
-    """Read a value; what is too large is left out, so many levels down."""
-    if len(raw) <= _MAX_READ_BYTES:
-        return msgspec.json.decode(raw)
-    if levels == 0 or not raw.startswith(b"{"):
+def _value(raw: bytes, level: int = 0) -> Any:
+    """Read a value; what is too large, or a number that no double holds, is left out and all else is there."""
+    large = len(raw) > _MAX_READ_BYTES
+    if not large:
+        try:
+            return msgspec.json.decode(raw)
+        except msgspec.MsgspecError:
+            if level == 0 and not raw.startswith(b"{"):
+                raise
+    if level == (_LEVELS if large else _DEEPEST) or not raw.startswith(b"{"):
         return None
-    return {key: _value(bytes(value), levels - 1) for key, value in _MEMBERS.decode(raw).items()}
+    return {key: _value(bytes(value), level + 1) for key, value in _MEMBERS.decode(raw).items()}
 
 
 def _tool(raw: bytes, kind: Kind, body: dict[str, Any], *, fixed: bool = False, marker: bytes | None) -> Tool:
     name = body.get("name")
     if not isinstance(name, str) or not name:
-        raise MalformedTool("it has no name")
+        raise NamelessTool("it has no name")
     description = body.get("description")
     return Tool(
         name=name,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.wire import chat, tool_object
 from app.wire.chat import AmbiguousBody, Unreadable
-from router.types import Conversation, Kind, Tool, Turn
+from router.types import Conversation, Kind, Parameter, Tool, Turn
 from tests.support import tools
 from tests.unit.wire.test_members import TEXTS, VALUES, gap, string, written
 
@@ -274,9 +274,27 @@ def test_parse_refuses_a_key_about_tools_that_stands_twice(key: str) -> None:
         chat.parse(f'{{"messages":[],"{key}":null,"{key}":[]}}'.encode())
 
 
-@pytest.mark.parametrize("entry", [b"7", b"{}", b'{"type":"function","function":{}}'])
-def test_read_tools_refuses_a_malformed_entry(entry: bytes) -> None:
-    """One bad entry makes the whole list unreadable."""
+@pytest.mark.parametrize("entry", [b"{}", b'{"type":"function","function":{}}', b'{"type":"custom"}'])
+def test_case_06_a_tool_without_a_name_is_kept_as_it_is(entry: bytes) -> None:
+    """One nameless tool does not keep the others from being read, and is never trimmed."""
+    request = chat.parse(b'{"messages":[],"tools":[' + tools.encoded(tools.function("a")) + b"," + entry + b"]}")
+    read = chat.read_tools(request)
+    assert [(tool.name, tool.fixed) for tool in read] == [("a", False), ("", True)]
+    assert read[1].definition == entry
+
+
+def test_case_06_a_number_that_is_too_large_costs_nothing_but_itself() -> None:
+    """A tool with 1e999 in its schema is found by everything else that it says."""
+    schema = '{"properties":{"city":{"description":"Where.","maximum":1e999},"day":{"enum":["mon"]}}}'
+    body = f'{{"messages":[],"tools":[{{"function":{{"name":"a","description":"D","parameters":{schema}}}}}]}}'
+    (tool,) = chat.read_tools(chat.parse(body.encode()))
+    assert (tool.name, tool.description) == ("a", "D")
+    assert tool.parameters == (Parameter("city", "Where."), Parameter("day", "", ("mon",)))
+
+
+@pytest.mark.parametrize("entry", [b"7", b"[]", b"null", b'"x"'])
+def test_read_tools_refuses_an_entry_that_is_no_object(entry: bytes) -> None:
+    """It makes the whole list unreadable."""
     request = chat.parse(b'{"messages":[],"tools":[' + tools.encoded(tools.function("a")) + b"," + entry + b"]}")
     with pytest.raises(Unreadable, match="tools"):
         chat.read_tools(request)
