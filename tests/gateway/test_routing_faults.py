@@ -105,6 +105,32 @@ def test_c16_an_unseen_list_does_not_wait_for_its_vectors(upstream: Upstream, tm
     assert lists[2][: len(lists[1])] == lists[1]
 
 
+def test_what_was_found_in_haste_is_extended_once_and_stays(upstream: Upstream, tmp_path: Path) -> None:
+    """A first question and a tool call, sent again and again: once the vectors are there the list does not change."""
+    encoder = WordEncoder()
+    encoder.gate.clear()
+    listed = tools.distinct(300)
+    first = [tools.user("which spreadsheet period is newest with paging")]
+    with inside.serve(Router(Embedder(encoder)), upstream.base_url, tmp_path) as base_url:
+        ask(base_url, tools.encoded(tools.chat(first, listed)))
+        encoder.gate.set()
+        wait_until(lambda: asked_anew(upstream, base_url, tools.encoded(tools.chat(first, listed))) != early(upstream))
+        del upstream.requests[1:]
+        called = upstream.requests[0].tool_names[0]
+        loop = [*first, *tools.called(called)]
+        for messages in (first, first, first, loop, loop):
+            ask(base_url, tools.encoded(tools.chat(messages, listed)))
+    lists = [request.tool_names for request in upstream.requests]
+    assert lists[1][: len(lists[0])] == lists[0]
+    assert lists[1] == lists[2] == lists[3] == lists[4] == lists[5]
+    assert len(lists[1]) < 20
+
+
+def early(upstream: Upstream) -> list[bytes]:
+    """Give the list that the provider got first."""
+    return tools.listed(upstream.requests[0].body)
+
+
 def asked_anew(upstream: Upstream, base_url: str, body: bytes) -> list[bytes]:
     """Ask as a caller that nobody knows; give the list that the provider got."""
     ask(base_url, body, f"Bearer {secrets.token_hex(8)}")
