@@ -120,7 +120,7 @@ def described(description: str, title: str, original: str) -> str:
 
 
 def keywords(originals: Iterable[str]) -> JSON:
-    """Return the fields of a record that make a tool findable by names of which nothing is left in its name here."""
+    """Return the fields of a record that make a tool findable by names and titles that its name cannot hold."""
     names = list(dict.fromkeys(text.strip()[:_MOST_KEYWORD] for text in originals if is_lost(text)))
     return {"keywords": names} if names else {}
 

@@ -61,7 +61,7 @@ def _found(entry: object, spec: SourceSpec, *, modern: bool) -> Found:
         digest_of(said, spec.origin),
         (),
         risk(hints, spec),
-        keywords([name]) or None,
+        keywords([name, title]) or None,
         binding,
         notes=_notes(entry),
     )

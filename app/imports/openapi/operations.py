@@ -105,7 +105,7 @@ class _Reader:
             digest_of_texts(*said, bound),
             tags,
             _risk(operation, self._spec),
-            keywords([words(operation.body.get("operationId"))]) or None,
+            keywords([words(operation.body.get(key))[:_NAMING] for key in ("operationId", "summary")]) or None,
             binding,
             earlier=digest_of_texts(*said),
             notes=notes[:_MOST_NOTES],
