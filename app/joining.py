@@ -68,7 +68,8 @@ def joins(request: ChatRequest, own: Catalog, catalog: Catalog, grants: Grants, 
     """
     if not len(own):
         return Why.OWN if _leaves_out_its_own(request, catalog, grants) else Why.ALONE
-    if any(_is_of(catalog, tool, grants) for tool in own.tools):
+    shared = own.by_name.keys() & catalog.by_name.keys()
+    if any(_is_of(catalog, own.tools[position], grants) for name in shared for position in own.by_name[name]):
         return Why.DECLARED
     # A longer list is trimmed by what is asked: tools that join later would have others chosen, of those sent before.
     if len(own) <= most and _has_answered(request, own, catalog, grants):

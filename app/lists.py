@@ -20,6 +20,7 @@ _LEAST_TOOL_BYTES = 500
 
 _Key = tuple[str, bytes]
 _Entry = tuple[bytes, Catalog]
+_NOTHING = b"", None
 
 
 class Lists:
@@ -58,7 +59,12 @@ class Lists:
         """Give a request's own list if it was read before."""
         if request.tools is None:
             return EMPTY
-        tools, own = self._read.get(_key(request)) or (b"", None)
+        key = self._by_beginning.get(chat.beginning(request.body))
+        if key is not None and key[0] == request.list_key:
+            tools, own = self._read.get(key) or _NOTHING
+            if tools is request.tools:  # as `parse` found it: nothing need be hashed and compared
+                return own
+        tools, own = self._read.get(_key(request)) or _NOTHING
         return own if tools == request.tools else None
 
     def read(self, request: chat.ChatRequest, check: Check = never) -> Catalog:

@@ -127,6 +127,11 @@ class Catalog:
         return written(text.summary(self.tools[row]) for row in rows.tolist())
 
     @cached_property
+    def trimmable(self) -> int:
+        """How many tools of a client's list may be left out."""
+        return sum(not tool.fixed for tool in self.tools)
+
+    @cached_property
     def by_name(self) -> dict[str, list[int]]:
         """Positions by name. A registry's names are unique, a client's need not be."""
         found: dict[str, list[int]] = {}

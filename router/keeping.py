@@ -42,7 +42,7 @@ class Instructions:
     def known(self, own: Catalog, request: RouteRequest) -> frozenset[int] | None:
         """Return the positions of the tools that are named, where that is known or needs no looking."""
         said = request.conversation.instructions
-        if not said or request.source is Source.REGISTRY or trimmable(own) <= request.budget.most:
+        if not said or request.source is Source.REGISTRY or own.trimmable <= request.budget.most:
             return frozenset()
         found = [self._named.get(_key(own, paragraph)) for paragraph in _paragraphs(said)]
         known = [named for named in found if named is not None]
@@ -74,11 +74,6 @@ def _paragraphs(said: str) -> list[str]:
         else:
             found.append(paragraph)
     return list(dict.fromkeys(found))
-
-
-def trimmable(own: Catalog) -> int:
-    """Count the tools of a list that may be left out."""
-    return sum(not tool.fixed for tool in own.tools)
 
 
 def of_long_list(own: Catalog, asked: Iterable[str], named: frozenset[int], budget: Budget) -> dict[int, Reason]:

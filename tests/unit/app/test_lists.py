@@ -1,6 +1,7 @@
 """app/lists.py: clients' tool lists, read once."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -29,6 +30,22 @@ def test_a_long_list_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     lists.read(lists.parse(body(LONG)))
     monkeypatch.setattr(chat, "parse", None)
     assert lists.parse(body(LONG, "something else")).conversation.turns[0].text == "something else"
+
+
+def test_a_list_that_was_parsed_as_a_known_one_is_not_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hashing lets other threads have the interpreter, in the midst of what is decided at once."""
+    lists = Lists(2**24)
+    own = lists.read(lists.parse(body(LONG)))
+    monkeypatch.setattr("app.lists._key", None)
+    assert lists.known(lists.parse(body(LONG, "something else"))) is own
+
+
+def test_the_same_bytes_under_another_key_are_another_list() -> None:
+    """A list of functions is no list of tools."""
+    lists = Lists(2**24)
+    request = lists.parse(body(LONG))
+    lists.read(request)
+    assert lists.known(replace(lists.parse(body(LONG)), list_key="functions")) is None
 
 
 def test_a_list_that_begins_alike_is_another() -> None:

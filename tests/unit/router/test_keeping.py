@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from router.catalog import Catalog
-from router.keeping import LEFT, Instructions, of_long_list, trimmable
+from router.keeping import LEFT, Instructions, of_long_list
 from router.types import Budget, Conversation, Reason, RouteRequest, Source, Turn
 from tests.unit.router.fakes import catalog, tool
 
@@ -48,7 +48,7 @@ def test_instructions_are_looked_at_where_a_list_is_trimmed() -> None:
     assert asked(LIST, "Use list_dogs.", 6) is None
     assert asked(LIST, "Use list_dogs.", 7) == asked(LIST, "", 6) == nothing
     assert asked(LIST, "Use list_dogs.", 6, Source.REGISTRY) == nothing
-    assert trimmable(catalog(tool("a"), tool("b", fixed=True))) == 1
+    assert catalog(tool("a"), tool("b", fixed=True)).trimmable == 1
 
 
 def test_what_instructions_name_is_remembered() -> None:
