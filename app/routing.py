@@ -25,7 +25,7 @@ from app.settings import Settings, SourcePolicy, granted
 from app.settings.tools import Granted
 from app.wire import chat, coding, own_tools
 from app.wire.acceptable import acceptable
-from app.wire.requests import Piece
+from app.wire.views import Piece
 from app.workers import Length, Task, Workers
 from router.catalog import Catalog, Pool
 from router.deadline import Check, never, until

@@ -5,7 +5,7 @@
 writes the single-turn questions of the examples in every form of forms.json, for `toolfunnel eval --catalog
 examples/catalog --queries OUT.jsonl`; the categories are the forms. Those of `seen` were looked at while the reading of
 turns was made, those of `unseen` were not: the figures of both should be alike. A form is a text, or the texts of the
-parts of a message; `{{question}}` and the names of `fragments` stand for what they say.
+parts of a message; `{{question}}` (in JSON `{{quoted}}`) and the names of `fragments` stand for what they say.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _filled(text: str, question: str) -> str:
     for _ in range(2):  # a fragment may hold others
         for name, fragment in fragments.items():
             text = text.replace(f"{{{{{name}}}}}", fragment)
-    return text.replace("{{question}}", question)
+    return text.replace("{{quoted}}", json.dumps(question, ensure_ascii=False)).replace("{{question}}", question)
 
 
 def rows(half: str, limit: int) -> Iterator[dict[str, Any]]:

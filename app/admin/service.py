@@ -26,7 +26,7 @@ from app.registry.writing import PutResult
 from app.routing import Explained, Options, Routing
 from app.settings import Settings
 from app.telemetry import Telemetry
-from app.wire.requests import Piece
+from app.wire.views import Piece
 from router import explain
 from router.catalog import EMPTY, Pool
 from router.types import KEYWORDS, LEXICAL, NAMES, Candidate, Place, Reason, Risk, Selection, Source, Tool

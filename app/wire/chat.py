@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from app.wire import members, messages, tool_object, turns
-from app.wire.requests import Piece
+from app.wire.views import Piece
 from router.deadline import Check, checked, never
 from router.types import Conversation, Kind, Tool
 

@@ -31,20 +31,25 @@ class Voice(IntEnum):
 
 _WORDS: dict[Voice, str] = {
     Voice.QUESTION: (
-        "question query queries ask asked q 问题 提问 问 疑问 用户问题 問題 质问 質問 問い 質問内容 질문 문의 질의"
+        "question query queries ask asked q frage pregunta consulta domanda pergunta вопрос 问题 提问 问 疑问 "
+        "用户问题 問題 质问 質問 問い 質問内容 질문 문의 질의"
     ),
     Voice.PERSON: (
         "request user human customer message utterance feedback says 用户 用户输入 请求 用户请求 需求 用户消息 "
         "ユーザー 依頼 要望"
-        " リクエスト 入力文 사용자 요청 요청사항 고객"
+        " リクエスト 入力文 사용자 요청 요청사항 고객 anfrage nachricht solicitud mensaje richiesta messaggio "
+        "demande requête"
+        " solicitação mensagem usuario usuário utilisateur benutzer запрос сообщение"
     ),
     Voice.MAYBE: (
-        "task goal objective prompt instruction input issue todo command problem 任务 目标 指令 输入 命令 タスク "
+        "task goal objective prompt instruction input issue todo command problem assignment 任务 目标 指令 输入 "
+        "命令 タスク "
         "指示 目的 入力"
         " 作業 작업 과제 목표 지시 입력 명령"
     ),
     Voice.ANSWER: (
-        "answer response reply assistant ai bot output completion a 回答 答案 回复 助手 输出 答え 返答 応答 "
+        "answer response reply assistant ai bot output completion a antwort respuesta réponse risposta resposta "
+        "ответ 回答 答案 回复 助手 输出 答え 返答 応答 "
         "アシスタント 出力"
         " 답변 답 응답 출력 어시스턴트"
     ),
@@ -65,6 +70,7 @@ _WORDS: dict[Voice, str] = {
         "背景情報 本文 メール 添付 ファイル ログ"
         " 例 引用 문맥 맥락 컨텍스트 자료 참고 참고자료 문서 배경 검색결과 대화기록 이력 본문 메일 이메일 첨부 "
         "파일 로그 예시 예 인용"
+        " kontext contexto contexte contesto контекст これまでの会話 会話 이전 대화 대화"
         " div p section article nav table ul ol pre script style head header footer svg form main aside tr td th li"
     ),
     Voice.HARNESS: (
@@ -89,50 +95,39 @@ _WORDS: dict[Voice, str] = {
 _VOICES = {word: voice for voice, words in _WORDS.items() for word in words.split()}
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_]+|(?<=\D)(?=\d)")
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_ASKS = (Voice.QUESTION, Voice.PERSON, Voice.MAYBE)
-# What may stand before the noun of a label that asks, and nothing else: "create a task: buy milk" is no label.
-_DETERMINERS = (
-    "the a an my your this is here s new current next following original latest last final actual real user users "
-    "customer customers human end begin and or answer please respond reply to now given on below above for of from by "
-    "with based context information message input incoming"
+# A message is a person's where a word says so, or none says anything.
+_SAID = frozenset(("message", "messages", "msg"))
+_SPEAKING = (
+    "user s users human customer customers client person latest last new newest current incoming original recent "
+    "first "
+    "next the my chat input request question query employee member guest visitor"
 )
-_BEFORE = frozenset(_DETERMINERS.split(" "))
+_SPEAKERS = frozenset(_SPEAKING.split(" "))
 
 
 @lru_cache(maxsize=2_048)
 def voice_of(name: str) -> Voice:
     """Return who speaks under a tag or a heading of this name; its last word says most."""
-    words = _words(name)
+    words = words_of(name)
     if not words:
         return Voice.NOBODY
-    found = [voice for word in reversed(words) if (voice := _voice(word)) is not Voice.NOBODY]
+    found = [voice for word in reversed(words) if (voice := own_voice(word)) is not Voice.NOBODY]
     if not found:
         return Voice.NOBODY
+    if words[-1] in _SAID and not _SPEAKERS.issuperset(words[:-1]):
+        return Voice.CONTEXT  # an error's, a commit's, a command's
     if Voice.HARNESS in found and found[0] in (Voice.NOBODY, Voice.MAYBE, Voice.CONTEXT):
         return Voice.HARNESS if found[0] is not Voice.MAYBE else found[0]
     return found[0]
 
 
-@lru_cache(maxsize=2_048)
-def voice_of_label(name: str) -> Voice:
-    """Return who speaks after a label such as `User question:`; one that asks consists of nothing else."""
-    words = _words(name)
-    if not words or len(words) > 8:
-        return Voice.NOBODY
-    voice = _voice(words[-1])
-    if voice in _ASKS:
-        before = [word for word in words[:-1] if word.isascii() and word[0].isalpha()]
-        if all(word in _BEFORE or _voice(word) in _ASKS for word in before):
-            return voice
-        return Voice.HARNESS if any(_voice(word) is Voice.HARNESS for word in before) else Voice.NOBODY
-    return voice if len(words) <= 4 else Voice.NOBODY
-
-
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
+    """Return the words of a name, in small letters."""
     return [word.lower() for word in _SPLIT.split(name[: 2 * LONGEST_NAME]) if word]
 
 
-def _voice(word: str) -> Voice:
+def own_voice(word: str) -> Voice:
+    """Return what one word says."""
     found = _VOICES.get(word)
     if found is None and word.endswith("s"):
         found = _VOICES.get(word[:-1])
@@ -164,6 +159,7 @@ _VERBS = (
     "|share|ship|show|sign|sort|split|start|stop|store|submit|subscribe|suggest|summari[sz]e|switch|take|tell|test|text|trace|track|transfer|translate"
     "|trigger|try|turn|undo|unlock|update|upgrade|upload|use|verify|view|wake|walk|watch|write"
 )
+VERBS = re.compile(rf"(?:{_VERBS})\b", re.IGNORECASE)
 _IMPERATIVE = re.compile(
     rf"(?:^|[.!?,;:]\s+|\b(?:please|you to|just|also)\s+)(?:{_VERBS})\b|\bplease\b|\b(?:i|we)(?: would"
     rf"|'d)? (?:want|need|like|wish)\b"
@@ -199,6 +195,29 @@ _NOTES = {
             r"\banswer (?:to )?(?:the|all) (?:user|question|query|following|last)|\banswer to user|\banswer only\b",
         ),
         ("respond ", r"\brespond (?:in|with|only|to)\b"),
+        (
+            "in ",
+            (
+                r"\b(?:reply|respond|answer|write your \w+)(?: only| always| strictly)? in (?:the same language"
+                r"|(?:\w+ )?\w+)(?=[.,;!]|\s*$)"
+            ),
+        ),
+        ("terminate", r"\b(?:reply|respond|say|answer|output|print|write)\b.{0,20}terminate"),
+        ("when ", r"when (?:the task is|you are|you're|you have) (?:\w+ )?(?:done|finished|complete\w*)"),
+        ("once ", r"once (?:the task is|you are|you're|you have) (?:\w+ )?(?:done|finished|complete\w*)"),
+        ("if it helps", ""),
+        ("if relevant", ""),
+        (
+            "files",
+            (
+                r"\b(?:these|the|following|all) (?:\w+ )?files\b.{0,30}(?:to|in) the (?:chat|conversation|context)"
+                r"|files' contents"
+            ),
+        ),
+        ("contents", r"\b(?:their|true|file) contents\b|contents of (?:the|these|this) files?"),
+        ("file", r"\bfiles? (?:above|below)\b|\bhas (?:uploaded|attached|shared) .{0,20}files?"),
+        ("out of date", ""),
+        ("outdated", ""),
         ("citation", ""),
         ("cite ", r"\bcite\b"),
         ("the user", r"\bthe user\b"),
@@ -226,6 +245,20 @@ _NOTES = {
         ("上下文", ""),
         ("参考", r"参考(?:内容|资料|信息)|作为.{0,12}参考"),
         ("回答", r"回答(?:用户|问题|要求|下面|以下)|语言回答"),
+        ("请用", r"请(?:始终|务必)?(?:用|使用).{1,12}(?:回答|回复|作答|答复|输出|语言)"),
+        (
+            "回复",
+            (
+                r"(?:回复|回答|答复|输出|答案).{0,6}(?:控制在|限制在|不超过|不得超过|请勿|不要|应当?|必须"
+                r"|需要?).{0,12}|(?:请勿|不要|不得)(?:透露|泄露)"
+            ),
+        ),
+        ("透露", r"(?:请勿|不要|不得|切勿)(?:透露|泄露)"),
+        ("字以内", ""),
+        ("条理清晰", ""),
+        ("分点", r"分点(?:说明|回答|列出|作答|阐述)"),
+        ("信息不足", ""),
+        ("以下", r"参考以下|以下(?:是|为).{0,12}(?:文件|资料|内容|制度|记录)"),
         ("不知道", ""),
         ("不清楚", ""),
         ("不要", r"不要(?:编造|提及|使用)"),
@@ -246,6 +279,11 @@ _NOTES = {
         ("ユーザーの", ""),
         ("回答してください", ""),
         ("簡潔に", ""),
+        ("回答は", r"回答は.{0,12}(?:必ず|日本語|文字|簡潔|敬語|箇条|\d)|回答は(?:必ず|すべて)"),
+        ("答えは", r"答えは.{0,12}(?:必ず|日本語|文字|簡潔|敬語|箇条|\d)"),
+        ("文字以内", ""),
+        ("日本語で", r"日本語で(?:回答|答え|返答|返信して)"),
+        ("踏まえて", r"(?:上記|以上|以下)を踏まえて"),
         ("다음", r"다음 ?(?:문맥|맥락|정보|자료|문서|컨텍스트|내용|질문)"),
         ("문맥", ""),
         ("컨텍스트", ""),
@@ -254,6 +292,12 @@ _NOTES = {
         ("당신은", ""),
         ("사용자의", ""),
         ("답변해", ""),
+        ("답변은", r"답변은 (?:반드시|항상|모두|최대|한국어|영어|존댓말|간결|\d|.{0,12}(?:이내|작성))"),
+        ("답은", r"\b답은 (?:반드시|항상|한국어|영어|존댓말|간결|\d)"),
+        ("존댓말", r"존댓말로 (?:작성|답|대답|응답|말)"),
+        ("답변에 ", r"답변에 (?:포함|표시|넣지)"),
+        ("문장", r"문장 ?(?:을|이내|이하|으로)"),
+        ("너는 ", r"너는 .{1,16}(?:이다|봇|비서|도우미)"),
         ("자료를 참고", ""),
     )
 }
@@ -293,6 +337,18 @@ def asks(text: str) -> tuple[bool, bool]:
     """Return whether there is a question in a text, and whether something is demanded."""
     seen = text[-_MOST_READ:]
     return _QUESTION.search(seen) is not None, _IMPERATIVE.search(seen) is not None
+
+
+_SELF = re.compile(
+    r"[\"'“\s]*(?:imagine|suppose|assume|i|i'm|i’m|i've|my|we|our|as an?|let's|hi|hello)\b|我|我们|私|僕|저|제가"
+    r"|우리",
+    re.IGNORECASE,
+)
+
+
+def speaks_of_self(text: str) -> bool:
+    """Return whether a text begins with a person who speaks of himself."""
+    return _SELF.match(text) is not None
 
 
 def notes(text: str) -> int:

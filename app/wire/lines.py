@@ -6,6 +6,7 @@ import re
 
 LINE = re.compile(
     r"(?P<blank>[ \t\r\f\v\u3000]*$)"
+    r"|(?P<sign>--[ \t\r]*$)"
     r"|(?P<fence>[ \t]*(?:```|~~~).*$)"
     r"|(?P<rule>[ \t]*(?:[-=*_#~+—─]{3,}|\"{3}|'{3}|[<>]{3,})[ \t\r]*$)"
     r"|(?P<quote>[ \t]*[>＞])"
@@ -29,7 +30,8 @@ WROTE = re.compile(
     r"|-{3,} ?(?:Original Message|Forwarded message|原始邮件|転送|원본 메시지).*$|Begin forwarded message:"
 )
 LABEL = re.compile(
-    r"[ \t]*[#*\[(【<■\"'“]{0,4}[ \t]*(?P<label>[^\n:：.。!！?？，,;{}]{1,64}?)[*\])】>\"'”]{0,4}[ \t]*[:：]"
+    r"[ \t]*[#*\[(【<■\"'“]{0,4}[ \t]*(?P<label>(?:[^\n:：.。!！?？，,;{}(]"
+    r"|\([^()\n]{0,60}\)){1,64}?)[*\])】>\"'”]{0,4}[ \t]*[:：]"
     r"[*]{0,2}[ \t]*(?P<rest>.*)$"
 )
 WITHIN = re.compile(
@@ -38,17 +40,41 @@ WITHIN = re.compile(
     re.IGNORECASE,
 )
 SIGN_OFF = re.compile(
-    r"(?:(?:best|kind|warm|many|with)? ?(?:regards|wishes)|sincerely|yours|cheers|thanks|thank you|best)[,.!]?[ \t\r]*$"
-    r"|此致|敬具|祝好|(?:以上、)?よろしくお願い(?:いた)?します。?[ \t\r]*$|.{0,12}드림[ \t\r]*$",
+    r"(?:(?:best|kind|warm|many|with)? ?(?:regards|wishes)|sincerely|yours|cheers|thanks|thank you"
+    r"|best)[,.!]?[ \t\r]*$"
+    r"|(?:sent|gesendet|enviado|envoyé|inviato) (?:from|via|von|desde|depuis|da) .{2,40}$|.{0,12}(?:から"
+    r"|에서) ?(?:送信|보냄)[ \t\r]*$"
+    r"|发自我的.{1,12}$|此致|敬具|祝好|(?:以上、)?よろしくお願い(?:いた)?します。?[ \t\r]*$|.{0,12}드림[ \t\r]*$",
     re.IGNORECASE,
 )
 NOTICE = re.compile(r"(?:this|the) (?:e-?mail|message).{0,80}(?:confidential|intended|privileged)", re.IGNORECASE)
+# What writes a line into a conversation says where, when and by whom: `[#ops] [09:14] <@U02> (Petra): hello`.
+ENVELOPE = re.compile(
+    r"(?:\[[^\]\n]{1,200}\][ \t]*){1,4}(?:<@?[!&]?\w{1,40}>[ \t]*)?"
+    r"(?:[^\W\d][\w.'’-]*(?: [\w.'’-]+){0,3}[ \t]*)?(?:\([^)\n]{1,60}\))?[ \t]*(?::[ \t]+|：)(?=\S)"
+)
+WHERE = re.compile(r"\d:\d\d|\[#|<@|\bid:|\d{4}-\d\d-\d\d")
+VALUE = re.compile(r"[ \t]*(?:$|[-#\[]|[\w.@ -]{1,40}[ \t]*[:=])")
+CLOSES = re.compile(r"im_end|end_of_turn|eot|eos|^end|endoftext")
+BRACKETED = re.compile(
+    r"[ \t]*(?:【(?P<wide>[^】\n]{1,40})】|\[(?P<narrow>[^\]\n:=]{1,40})\])[ \t]*(?P<rest>[^\s:：(].*)$"
+)
+NAMED_VALUE = re.compile(r"[ \t]*\[[\w -]{1,30}[:=][^\]\n]{1,200}\][ \t\r]*$")
+SOLID = re.compile(r"[!-~]{120,}[ \t\r]*$")
+# Marks of a template's own, outside of any markup: they end a line as a break does.
+MARKS = re.compile(
+    r"<\|/?(?P<name>[\w ]{1,40})\|>(?:(?P<role>user|human|system|developer|assistant|model|tool)(?=\s|<|$))?"
+    r"|<(?P<edge>start_of_turn|end_of_turn)>(?:(?P<who>user|model)(?=\s|<|$))?|<!--(?:[^-]|-(?!->)){0,4000}?-->"
+)
+ROLES = frozenset(("user", "human", "system", "developer", "assistant", "model", "tool"))
 TAG = re.compile(r"[ \t]*(?:</?[^\W\d][\w:.-]{0,63}+(?:\s[^<>]{0,500}+)?/?>[ \t]*)+$")
 CODE = re.compile(
     r"(?:(?:import|from) [\w.]+(?: import .+)?;?|(?:async )?def \w+\(.*|class \w+[(:{].*|return\b.*"
     r"|(?:const|let|var) \w+ ?=.*"
     r"|(?:public|private|static|func|function|void|int) .*[{(;]|\#include.*|[\w.\[\]]+ ?[-+]?= ?\S.*|.*[;{]"
     r"|[)}\]]+[;,]?"
+    r"|(?:CREATE|ALTER|DROP|INSERT|SELECT|UPDATE|DELETE|WITH|GRANT) .*[(;,]|(?:FROM|WHERE|LEFT|INNER|JOIN|ORDER"
+    r"|GROUP) [\w. ].*"
     r"|\w[\w.]*\(.*\)[;:]?|@\w+.*|index [0-9a-f]+\.\..*)[ \t\r]*$"
 )
 PAIRED = re.compile(r"[\w./ -]{1,40}[:=：]\s?\S.{0,100}$")

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from itertools import accumulate, pairwise
+from itertools import islice, pairwise
 from typing import Protocol
 
 from app.wire import lines
-from app.wire.cues import LONGEST_NAME, Voice, voice_of, voice_of_label
+from app.wire.cues import LONGEST_NAME, Voice, asks, voice_of
+from app.wire.labels import is_whose, looks_said, presents, voice_of_label
 
 _LONG = 400  # characters of a paragraph whose ends are blocks of their own
 _END = 300
@@ -18,6 +19,8 @@ _LAST = 3  # sentences
 _SHORTEST = 8
 _WIDE_LINE = 150
 MOST_LINES = 1_000
+_MOST_MARKS = 500
+_MOST_FRONT = 40  # lines of values before a text
 
 
 class Form(Enum):
@@ -69,6 +72,10 @@ class Section:
     one: bool = False  # it ends with the paragraph
 
 
+_ROLES = {"user": Voice.PERSON, "human": Voice.PERSON, "assistant": Voice.ANSWER, "model": Voice.ANSWER}
+_AS = {"head": "text", "table": "data", "sign": "signature"}
+
+
 class Counter(Protocol):
     """The text, and how many sections it has had so far."""
 
@@ -90,19 +97,35 @@ class Region:
         self.rules = self._paired_rules()
         self.quoted = False  # below the heading of a mail
         self.inside = ""  # the rule that a box began with
+        self.first = next((number for number, row in enumerate(self.lines) if row[2] != "blank"), 0)
 
     def _split(self, start: int, end: int) -> list[tuple[int, int, str]]:
         """Return the lines and what they look like; of too many the middle ones are one."""
-        texts = self.text[start:end].split("\n")
-        stops = list(accumulate(len(text) + 1 for text in texts))
-        rows = [(start + stop - len(text) - 1, start + stop - 1) for text, stop in zip(texts, stops, strict=True)]
+        rows = list(self._rows(start, end))
         if len(rows) <= MOST_LINES:
-            return [(*row, lines.kind_of(text)) for row, text in zip(rows, texts, strict=True)]
+            return [self._of_kind(row) for row in rows]
         half = MOST_LINES // 2
         middle = (rows[half][0], rows[-half - 1][1], "middle")
-        first = [(*row, lines.kind_of(text)) for row, text in zip(rows[:half], texts[:half], strict=True)]
-        last = [(*row, lines.kind_of(text)) for row, text in zip(rows[-half:], texts[-half:], strict=True)]
-        return [*first, middle, *last]
+        return [*map(self._of_kind, rows[:half]), middle, *map(self._of_kind, rows[-half:])]
+
+    def _rows(self, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+        """Give the lines, and the marks of a template between them."""
+        at = start
+        if "<|" in self.text or "<!--" in self.text or "_of_turn>" in self.text:
+            for found in islice(lines.MARKS.finditer(self.text, start, end), _MOST_MARKS):
+                yield from self._lines_of(at, found.start())
+                yield found.start(), found.end(), "mark"
+                at = found.end()
+        yield from self._lines_of(at, end)
+
+    def _lines_of(self, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+        for text in self.text[start:end].split("\n"):
+            yield start, start + len(text), ""
+            start += len(text) + 1
+
+    def _of_kind(self, row: tuple[int, int, str]) -> tuple[int, int, str]:
+        start, stop, kind = row
+        return start, stop, kind or lines.kind_of(self.text[start:stop])
 
     def _paired_rules(self) -> dict[int, int]:
         """Give where rules stand that begin a box, and where it ends; three dashes only divide."""
@@ -124,7 +147,9 @@ class Region:
 
     def blocks(self) -> Iterator[Block]:
         """Give the blocks, in their order."""
-        number, box_end = 0, -1
+        number, box_end = self._front_end(), -1
+        if number:
+            yield from self._block(self.lines[0][0], self.lines[number - 1][1], Form.DATA)
         while number < len(self.lines):
             start, stop, kind = self.lines[number]
             if kind in ("fence", "rule"):
@@ -139,16 +164,54 @@ class Region:
                 if number == box_end or number < box_end:
                     self.section = self.outer
                 yield from self._block(start, stop, Form.MARKUP)
+            elif kind in ("middle", "mark"):
+                yield from self._flush()
+                yield from self._block(start, stop, Form.DATA) if kind == "middle" else self._mark(start, stop)
+            elif number == self.first and (length := self._envelope(start, stop)):
+                self.section = self._section(Voice.PERSON, "message")
+                yield from self._block(start, start + length, Form.MARKUP)
+                self.pending.append((start + length, stop, "text"))
             else:
                 yield from self._line(start, stop, kind)
             number += 1
         yield from self._flush()
 
+    def _front_end(self) -> int:
+        """Return where names and values between two rules end that a text begins with; 0 where it does not."""
+        if not self.lines:
+            return 0
+        start, stop, kind = self.lines[self.first]
+        rule = self.text[start:stop].strip()
+        if kind != "rule" or rule not in ("---", "+++"):
+            return 0
+        for number in range(self.first + 1, min(self.first + _MOST_FRONT, len(self.lines) - 1)):
+            line = self.text[slice(*self.lines[number][:2])]
+            if line.strip() == rule:
+                return number + 1
+            if not lines.VALUE.match(line):
+                return 0
+        return 0
+
+    def _mark(self, start: int, stop: int) -> Iterator[Block]:
+        """Give a template's mark; one that names a speaker begins what he says."""
+        found = lines.MARKS.match(self.text, start, stop)
+        name = ((found and (found["name"] or found["edge"])) or "").strip("/ ").lower()
+        role = name if name in lines.ROLES else found and (found["role"] or found["who"])
+        if role:
+            self.section = self._section(_ROLES.get(role, Voice.HARNESS), role)
+        elif lines.CLOSES.search(name):
+            self.section = self.outer
+        yield from self._block(start, stop, Form.MARKUP)
+
+    def _envelope(self, start: int, stop: int) -> int:
+        """Return the length of what says, in the first line alone, who wrote where; 0 where nothing does."""
+        found = lines.ENVELOPE.match(self.text, start, stop)
+        if not found or not lines.WHERE.search(found[0]):
+            return 0
+        after = next((row for row in self.lines[self.first + 1 :] if row[2] != "blank"), None)
+        return 0 if after and lines.ENVELOPE.match(self.text[after[0] : after[1]]) else found.end() - start
+
     def _line(self, start: int, stop: int, kind: str) -> Iterator[Block]:
-        if kind == "middle":
-            yield from self._flush()
-            yield from self._block(start, stop, Form.DATA)
-            return
         line = self.text[start:stop]
         if kind == "blank":
             yield from self._flush()
@@ -179,18 +242,20 @@ class Region:
             self.quoted = True
             yield from self._block(start, stop, Form.QUOTE)
             return
-        kind = self._in_its_place({"head": "text", "table": "data"}.get(kind, kind), line)
+        kind = self._in_its_place(_AS.get(kind, kind), line)
         if self.pending and self.pending[-1][2] != kind:
             yield from self._flush()
         self.pending.append((start, stop, kind))
 
     def _in_its_place(self, kind: str, line: str) -> str:
-        """Return what a line is below those that wait: a part of the data, the code or the signature that they are."""
+        """Return what a line is below those that wait: a part of the data, the code or the signature."""
         before = self.pending[-1][2] if self.pending else ""
+        if before == "signature" and kind not in ("quote", "fence"):
+            return before
         if kind in ("text", "list"):
+            if lines.SOLID.match(line) or lines.NAMED_VALUE.match(line):
+                return "data"
             if before in ("data", "code") and line[:1] in " \t+-":
-                return before
-            if kind == "text" and before == "signature":
                 return before
             if kind == "text" and lines.CODE.match(line):
                 return "code"
@@ -201,7 +266,7 @@ class Region:
     def _labelled(self, line: str, kind: str) -> tuple[Section, int] | None:
         """Return the section that a line begins, and how much of the line is its heading."""
         found = lines.LABEL.match(line) if ":" in line or "：" in line else None
-        if found and (voice := self._label_voice(found)) is not Voice.NOBODY:
+        if found and (voice := self._label_voice(found)) is not Voice.NOBODY and self._is_label(found, voice):
             length = found.start("rest")
             return self._section(voice, found["label"], one=bool(found["rest"].strip(" *\"'`"))), length
         if kind == "head":
@@ -210,6 +275,11 @@ class Region:
             if voice is Voice.NOBODY:
                 voice = min(voice_of(name), Voice.NOBODY)
             return self._section(voice, name), len(line)
+        if kind == "text" and line.lstrip()[:1] in ("【", "[") and (found := lines.BRACKETED.match(line)):
+            name = found["wide"] or found["narrow"]
+            voice = min(voice_of(name), Voice.NOBODY) or voice_of_label(name)
+            if voice > Voice.NOBODY or voice is Voice.HARNESS or (voice is not Voice.NOBODY and found["wide"]):
+                return self._section(voice, name, one=True), found.start("rest")
         if kind == "text" and len(line) <= LONGEST_NAME and lines.BARE.match(line.strip()):
             voice = voice_of_label(line.strip())
             if (
@@ -219,6 +289,17 @@ class Region:
             ):
                 return self._section(voice, line.strip()), len(line)
         return None
+
+    def _is_label(self, found: re.Match[str], voice: Voice) -> bool:
+        """Return whether a line is labelled so, and not a person's own, or a value without words."""
+        label, rest = found["label"], found["rest"].strip()
+        if voice < Voice.NOBODY:
+            return not (presents(label) and len(self.lines) == 1)
+        if label.islower() and label.isascii() and rest and not looks_said(rest):
+            return False
+        if voice is Voice.QUESTION or is_whose(label):
+            return True
+        return not any(kind == "text" and asks(self.text[start:stop])[1] for start, stop, kind in self.pending[-3:])
 
     def _label_voice(self, found: re.Match[str]) -> Voice:
         """Return who speaks after a label; `team/web:2.2` is none."""

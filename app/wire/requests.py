@@ -7,47 +7,27 @@ reminders a turn asks for the same. Where nothing is found, everything is the re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from itertools import pairwise
+from dataclasses import dataclass
 
 import msgspec
 
-from app.wire import cues
+from app.wire import cues, labels
 from app.wire.blocks import cut
 from app.wire.cues import Voice
+from app.wire.manners import Process, process_of
 from app.wire.regions import Block, Form
+from app.wire.views import PLAIN, Choice, Piece, Role
 
 MOST_CONTEXT = 2_000  # characters of what stands around a request that are kept
-_SHORT = 600  # characters of paragraphs that are a person's words as a whole
-_TOLD = 250  # a longer paragraph without a question or demand is told, where another has one
-_PLAIN = 300  # of a text of one line that nobody has wrapped
+_PARAGRAPH = 2_000  # of one paragraph that a person begins
 _MOST_JSON = 16_000  # characters of a message that may be an object with a question in it
-_MOST_VIEWED = 40  # paragraphs of a turn that are looked into, most of them at its end
 _REPEATED = 16  # a shorter block says nothing by coming again
 _SIGNS = frozenset("\n<[【(#*:：>|{")
-_NEAR = 1.5  # a block that scores as much less than the best is asked for, too
-
-
-class Role(StrEnum):
-    """What a block is to the routing."""
-
-    REQUEST = "request"
-    CONTEXT = "context"
-    HARNESS = "harness"
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A block of one part of a turn, and why it is what it is."""
-
-    part: int
-    text: str
-    start: int
-    block: Block
-    role: Role | None = None
-    why: str = ""
+_COUNTED = 1_000  # characters of a text that is known by all but its numbers
+_NUMBER = re.compile(r"[0-9][0-9.,:]*")
+_LEAD = re.compile(r"\s*\[[A-Z_ ]{3,20}\]:?\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,69 +46,78 @@ class Asked:
     open_marks: frozenset[int] = frozenset()
 
 
-def find(parts: Sequence[str], seen: frozenset[int] | set[int] = frozenset(), *, goes_on: bool = False) -> Asked:
+def find(
+    parts: Sequence[str],
+    seen: frozenset[int] | set[int] = frozenset(),
+    *,
+    goes_on: bool = False,
+    after_call: bool = False,
+) -> Asked:
     """Find the request in the parts of a turn.
 
     `seen` are marks of what came earlier; `goes_on` tells that somebody asked for something before, so that results of
-    tools can come as a user's words.
+    tools can come as a user's words, and the harness's words about an agent's process; `after_call` that what came last
+    is a call or its result, so that a mere "continue" is the harness's, too, and what is new in its numbers alone.
     """
     parts = [part.strip() for part in parts]
-    if len(parts) == 1 and is_plain(parts[0]):
+    if len(parts) == 1 and is_plain(parts[0]) and not (goes_on and _is_process(parts, seen, after_call=after_call)):
         return Asked(parts[0], marks=tuple(_marks(parts)))
     pieces = [
         Piece(number, part[block.start : block.end], block.start, block)
         for number, part in enumerate(parts)
         for block in cut(part)
     ]
-    decided = _Decision(parts, pieces, seen, goes_on=goes_on)
+    decided = _Decision(parts, pieces, seen, goes_on=goes_on, after_call=after_call)
     return decided.asked()
 
 
 def is_plain(text: str) -> bool:
     """Return whether a text is one short line without anything that could be a wrapping."""
-    return len(text) <= _PLAIN and _SIGNS.isdisjoint(text)
+    return len(text) <= PLAIN and _SIGNS.isdisjoint(text)
 
 
 def _marks(texts: Iterable[str]) -> Iterator[int]:
-    return (hash(text) for text in texts if len(text) >= _REPEATED)
+    """Give the marks of texts; of one with numbers also without them."""
+    for text in texts:
+        if len(text) >= _REPEATED:
+            yield hash(text)
+            if len(text) <= _COUNTED and (bare := _NUMBER.sub("0", text)) != text:
+                yield hash(bare)
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What speaks for a block: its place, its score, and what that is made of."""
-
-    i: int
-    score: float
-    length: int
-    cue: bool
-    notes: int
-    inside: bool
-    leads: bool
+def _is_process(texts: Sequence[str], seen: frozenset[int] | set[int], *, after_call: bool) -> bool:
+    """Return whether texts speak about an agent's own process and ask for nothing else."""
+    least = Process.GO_AHEAD if after_call else Process.SURELY
+    return bool(texts) and all(
+        process_of(_LEAD.sub("", text)) >= least or (after_call and _counts_again(text, seen)) for text in texts
+    )
 
 
-def _stands_out(views: Sequence[_View]) -> _View | None:
-    """Return the paragraph at an end that is much shorter than the others."""
-    if len(views) < 2:
-        return None
-    usual = sorted(one.length for one in views)[len(views) // 2]
-    ends = [one for one in (views[-1], views[0]) if 8 <= one.length <= usual / 2 and one.score > 0]
-    return ends[0] if ends else None
-
-
-def _with_lists(views: list[_View], lists: set[int]) -> list[_View]:
-    """Return the views; a list below a line that leads to it and asks nothing goes with that."""
-    led = [after.i in lists and before.leads for before, after in pairwise(views)]
-    return [*views[:1], *(replace(one, leads=one.leads or leads) for one, leads in zip(views[1:], led, strict=True))]
+def _counts_again(text: str, seen: frozenset[int] | set[int]) -> bool:
+    """Return whether a text with numbers in it came before with other numbers."""
+    if not _REPEATED <= len(text) <= _COUNTED:
+        return False
+    bare = _NUMBER.sub("0", text)
+    return bare != text and hash(bare) in seen
 
 
 class _Decision:
     def __init__(
-        self, parts: Sequence[str], pieces: list[Piece], seen: frozenset[int] | set[int], *, goes_on: bool
+        self,
+        parts: Sequence[str],
+        pieces: list[Piece],
+        seen: frozenset[int] | set[int],
+        *,
+        goes_on: bool,
+        after_call: bool,
     ) -> None:
         self.parts = parts
         self.pieces = pieces
+        self.choice = Choice(pieces)
         self.roles: list[tuple[Role, str] | None] = [None] * len(pieces)
         self._take_harness(goes_on=goes_on)
+        if goes_on:
+            self._take_process(seen, after_call=after_call)
         new = (self.pieces[i] for i in self._open())
         self.open_marks = frozenset(_marks(one.text for one in new if one.block.form is not Form.WHOLE))
         self._take_repeated(seen)
@@ -138,7 +127,7 @@ class _Decision:
         open_ones = self._open()
         if not open_ones and all(role is not None and role[0] is Role.HARNESS for role in self.roles):
             return self._result("", "", is_turn=not self.pieces)
-        chosen, why = self._asks(open_ones) or self._best(open_ones)
+        chosen, why = self._said_alone(open_ones) or self._asks(open_ones) or self.choice.best(open_ones)
         inner = "" if chosen else _said_in_json(self.parts)
         if not chosen:
             chosen, why = [i for i in range(len(self.pieces)) if not self._is(i, Role.HARNESS)], "nothing stands out"
@@ -192,6 +181,18 @@ class _Decision:
         if not self._open() and len(self.pieces) == 1 and self.roles[0] == (Role.HARNESS, "date and time"):
             self.roles[0] = None
 
+    def _take_process(self, seen: frozenset[int] | set[int], *, after_call: bool) -> None:
+        """Take what speaks about an agent's process, where nothing else is said."""
+        new = self._open()
+        if sum(len(self.pieces[i].text) for i in new) > _COUNTED or any(self._is_asked(i) for i in new):
+            return
+        if _is_process([self.pieces[i].text for i in new], seen, after_call=after_call):
+            for i in new:
+                self.roles[i] = (Role.HARNESS, "about the agent's own process")
+
+    def _is_asked(self, i: int) -> bool:
+        return self.pieces[i].block.voice >= Voice.PERSON
+
     def _take_repeated(self, seen: frozenset[int] | set[int]) -> None:
         """Take what came word for word before, as long as something new is left."""
         if not seen:
@@ -212,6 +213,28 @@ class _Decision:
             elif block.voice is Voice.ANSWER:
                 self.roles[i] = (Role.CONTEXT, block.name)
 
+    def _said_alone(self, open_ones: list[int]) -> tuple[list[int], str] | None:
+        """Return the last part where it is one plain sentence that asks and all marks are in parts before it.
+
+        So is a single paragraph that a person begins: its sentences are one text.
+        """
+        last = len(self.parts) - 1
+        if last and open_ones[-1:] and self.pieces[open_ones[-1]].part == last:
+            ends = [i for i in open_ones if self.pieces[i].part == last]
+            alone = len(ends) == 1 and is_plain(self.parts[last]) and self._has_cue(ends[0])
+            if alone and not cues.notes(self.parts[last]) and process_of(self.parts[last]) is Process.NOT:
+                return ends, "a part of its own, at the end"
+        if not last and len(open_ones) == len(self.pieces) > 1 and self._is_one_paragraph():
+            return open_ones, "the person's words"
+        return None
+
+    def _is_one_paragraph(self) -> bool:
+        text = self.parts[0]
+        if len(text) > _PARAGRAPH or "\n" in text or any(one.block.voice is not Voice.NOBODY for one in self.pieces):
+            return False
+        first = self.pieces[0].text
+        return (any(cues.asks(first)) or cues.speaks_of_self(first)) and not cues.notes(first)
+
     def _asks(self, open_ones: list[int]) -> tuple[list[int], str] | None:
         """Return what stands under the surest mark that something is asked there, the last of its kind."""
         marked = [i for i in open_ones if _rank(self.pieces[i].block) > 1] or self._tasks(open_ones)
@@ -222,11 +245,11 @@ class _Decision:
         last = {self.pieces[i].block.name.lower(): self.pieces[i].block.group for i in marked}
         marked = [i for i in marked if self.pieces[i].block.group == last[self.pieces[i].block.name.lower()]]
         name = self.pieces[marked[-1]].block.name
-        chosen, _ = self._best(marked)
+        chosen, _ = self.choice.best(marked)
         return chosen or marked, f"marked {name!r}"
 
     def _tasks(self, open_ones: list[int]) -> list[int]:
-        """Return what stands under a heading such as 'Task', unless the harness speaks there or somebody asks later."""
+        """Return what stands under a heading such as 'Task', unless it is the harness's or one asks later."""
         found = [i for i in open_ones if _rank(self.pieces[i].block) == 1 and not cues.notes(self.pieces[i].text)]
         first = found and [i for i in found if self.pieces[i].block.group == self.pieces[found[0]].block.group]
         if not first or not any(self._has_cue(i) for i in first):
@@ -242,49 +265,6 @@ class _Decision:
     def _is_outside(self, i: int) -> bool:
         block = self.pieces[i].block
         return block.voice >= Voice.NOBODY and not block.boxed
-
-    def _best(self, among: list[int]) -> tuple[list[int], str]:
-        """Return the paragraphs that ask most clearly; all, where they are few and nothing speaks against them."""
-        if not among:
-            return [], ""
-        several = len({self.pieces[i].part for i in among}) > 1
-        if len(among) > _MOST_VIEWED:
-            several, among = True, [*among[: _MOST_VIEWED // 4], *among[-_MOST_VIEWED * 3 // 4 :]]
-        views = self._views(among, several=several)
-        good = [one for one in views if not one.inside and not one.leads]
-        if any(one.cue and not one.notes for one in good) or not good[-1:] or not good[-1].notes:
-            good = [one for one in good if not one.notes]
-        told = any(one.length > _TOLD and not one.cue for one in good) and any(one.cue for one in good)
-        if good and not several and not told and sum(one.length for one in good) <= _SHORT:
-            return [one.i for one in good], "the person's words"
-        best = max(one.score for one in views)
-        asking = [one for one in views if one.score >= max(best - _NEAR, 0.5) and one.cue]
-        asking = [one for one in asking if not one.inside] or asking[-1:]
-        if asking:
-            return [one.i for one in asking], "asks for something"
-        if short := _stands_out(views):
-            return [short.i], "short, at an end"
-        if several and best > 0:
-            return [one.i for one in views if one.score >= best - _NEAR], "stands out"
-        return ([one.i for one in good], "the person's words") if good and len(good) < len(among) else ([], "")
-
-    def _views(self, among: list[int], *, several: bool) -> list[_View]:
-        views: list[_View] = []
-        for i in reversed(among):
-            block, text = self.pieces[i].block, self.pieces[i].text
-            question, demand = cues.asks(text)
-            notes = cues.notes(text)
-            if text[-1:] in ":：" and views and views[-1].notes:
-                notes += 1  # it leads to them
-            inside = block.boxed or block.voice < Voice.NOBODY
-            score = 2.0 * (question or demand) + 0.5 * (question and demand) - 1.5 * notes
-            score += 1.0 if len(text) <= 300 else -1.0 if len(text) <= 1_500 else -3.0
-            score += 1.5 * (i == among[-1]) + 0.5 * (i == among[0]) + 0.5 * several
-            score -= 1.0 * (text[-1:] in ":：") + 1.5 * (block.form is Form.LIST) + 1.5 * block.boxed
-            score += {Voice.HARNESS: -2.5, Voice.CONTEXT: -1.5, Voice.MAYBE: 1.5}.get(block.voice, 0.0)
-            cue = question or demand
-            views.append(_View(i, score, len(text), cue, notes, inside, leads=not cue and text[-1:] in ":："))
-        return _with_lists(views[::-1], {i for i in among if self.pieces[i].block.form is Form.LIST})
 
     def _joined(self, chosen: Sequence[int], most: int | None = None) -> str:
         """Return the text of blocks; as it stands there where nothing is between them."""
@@ -306,16 +286,14 @@ class _Decision:
 
 
 def _said_in_json(parts: Sequence[str]) -> str:
-    """Return what stands under the surest name that asks, of a message that is one JSON object; "" as a rule."""
-    if len(parts) != 1 or parts[0][:1] != "{" or parts[0][-1:] != "}" or len(parts[0]) > _MOST_JSON:
+    """Return what a person says in a message that is a JSON document; "" as a rule."""
+    if len(parts) != 1 or parts[0][:1] + parts[0][-1:] not in ("{}", "[]") or len(parts[0]) > _MOST_JSON:
         return ""
     try:
         found = msgspec.json.decode(parts[0])
     except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
         return ""
-    said = [(cues.voice_of(name), value) for name, value in found.items() if isinstance(value, str) and value.strip()]
-    voice, text = max(said, key=lambda one: one[0], default=(Voice.NOBODY, ""))
-    return text.strip() if voice >= Voice.PERSON else ""
+    return labels.said_in(found)
 
 
 def _rank(block: Block) -> int:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from app.wire import requests
 from app.wire.leaning import words_before
 from app.wire.regions import Form
+from app.wire.views import Piece
 from router import footprint
 from router.deadline import Check, checked, never
 from router.memory import Lru
@@ -44,22 +45,24 @@ class Memory:
     def __init__(self, most_bytes: int) -> None:
         self.found: Lru[bytes, requests.Asked] = Lru(most_bytes, _size)
 
-    def find(self, parts: Sequence[str], seen: set[int], *, goes_on: bool, room: int) -> tuple[requests.Asked, int]:
+    def find(
+        self, parts: Sequence[str], seen: set[int], *, goes_on: bool, after_call: bool, room: int
+    ) -> tuple[requests.Asked, int]:
         """Give `requests.find`, and how many characters had to be read for it.
 
         Raises:
             TooMuchText: These would be more than there is `room` for.
         """
         if len(parts) == 1 and requests.is_plain(parts[0]):
-            return requests.find(parts, seen), 0
-        key = _key(parts, goes_on=goes_on)
+            return requests.find(parts, seen, goes_on=goes_on, after_call=after_call), 0
+        key = _key(parts, goes_on=goes_on, after_call=after_call)
         known = self.found.get(key)
         if known is not None and known.open_marks.isdisjoint(seen):
             return known, 0
         length = sum(map(len, parts))
         if length > room:
             raise TooMuchText(f"{length} characters of a message are to be read")
-        asked = requests.find(parts, seen, goes_on=goes_on)
+        asked = requests.find(parts, seen, goes_on=goes_on, after_call=after_call)
         if asked.open_marks.isdisjoint(seen):
             self.found.put(key, replace(asked, pieces=()))
         return asked, length
@@ -85,7 +88,7 @@ def conversation(
     return _read(messages, check, memory, most).conversation(needy=needy)
 
 
-def last_pieces(messages: Iterable[Message]) -> tuple[requests.Piece, ...]:
+def last_pieces(messages: Iterable[Message]) -> tuple[Piece, ...]:
     """Return what was decided about each block of what the user said last, but markup; nothing of a plain question."""
     pieces = _read(messages, never, None, sys.maxsize).last.pieces
     return tuple(one for one in pieces if one.block.form is not Form.MARKUP)
@@ -118,6 +121,7 @@ class _Reader:
         self._spoken = ""
         self._seen: set[int] = set()
         self._has_user = False
+        self._after_call = False  # what came last is a call, or its result
 
     def user(self, texts: Sequence[str]) -> None:
         """Take a user's message."""
@@ -130,6 +134,8 @@ class _Reader:
         """Take somebody else's."""
         self.end_of_words()
         self._called.update(dict.fromkeys(message.calls))
+        if message.role != "system":
+            self._after_call = bool(message.calls) or message.role != "assistant"
         self._begun = self._begun or message.role != "system"
         if not self._begun:
             self._instructions += message.texts
@@ -144,7 +150,9 @@ class _Reader:
         asked = requests.Asked("")
         if parts:
             goes_on = self._turn is not None
-            asked, read = self._memory.find(parts, self._seen, goes_on=goes_on, room=self._room)
+            asked, read = self._memory.find(
+                parts, self._seen, goes_on=goes_on, after_call=goes_on and self._after_call, room=self._room
+            )
             self._room -= read
         self.last = asked
         self._seen.update(asked.marks)
@@ -176,9 +184,9 @@ class _Reader:
         return Conversation(turns, instructions)
 
 
-def _key(parts: Sequence[str], *, goes_on: bool) -> bytes:
+def _key(parts: Sequence[str], *, goes_on: bool, after_call: bool) -> bytes:
     """Return a digest: all callers share what was found, and nobody may make two texts look the same."""
-    running = hashlib.blake2b(b"%d" % goes_on, digest_size=16)
+    running = hashlib.blake2b(b"%d%d" % (goes_on, after_call), digest_size=16)
     for part in parts:
         said = part.encode("utf-8", "surrogatepass")
         running.update(b"%d:" % len(said))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.wire import blocks, requests
-from app.wire.requests import Role
+from app.wire.views import Role
 from bench import forms
 
 QUESTIONS = [
@@ -153,3 +153,38 @@ def test_a_block_that_came_before_is_no_request() -> None:
 def test_a_persons_own_words_stay_whole(text: str, request_: str) -> None:
     """Paragraphs, lists and signs of a person's own are the request; so is everything where nothing stands out."""
     assert requests.find([text]).text == request_
+
+
+def test_a_reply_in_a_language_is_a_request_where_it_has_an_object() -> None:
+    """Only what is said of the answer itself is the harness's; a mail may be answered in German."""
+    text = "Show me the last mail of Anna.\n\nReply to her in German that I am late."
+    assert requests.find([text]).text == text
+    assert requests.find(["Show me the last mail of Anna.\n\nReply in plain English."]).text[-5:] == "Anna."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Post this to slack\nchannel: #ops\nmessage: the deploy is done",
+        "I need the timeline of a project. " + "Also retrieve the profit of the year 2022 for it. " * 12,
+        "Can you check these flights?\n1. Rome\n2. Oslo\n3. Bern\n4. Riga",
+        "[PROJ-12] login: please fix it",
+        "Tell Petra: the meeting is at 10:30",
+        "Fix this:\n```\nx = 1\n```\nThen tell #ops.",
+    ],
+)
+def test_a_persons_text_is_not_cut(text: str) -> None:
+    """Names of values, long paragraphs, lists and brackets of a person's own stay in his request."""
+    found = requests.find([text.strip()]).text
+    assert all(word in found for word in re.sub(r"```[^`]*```", "", text).split())
+
+
+def test_words_on_both_sides_of_data_are_not_mixed() -> None:
+    """Where what stands before code asks for nothing, what stands behind it is the request alone."""
+    code = "```\nx = 1\n```"
+    assert requests.find([f"The shop has two carts now.\n\n{code}\n\nrename the branch"]).text == "rename the branch"
+
+
+def test_a_plain_part_at_the_end_is_before_marks_in_others() -> None:
+    """A sentence that asks in a part of its own is the request, whatever an earlier part marks."""
+    assert requests.find(["<message>\nsession restored\n</message>", "show the open tickets"]).text[:4] == "show"

@@ -13,6 +13,7 @@ from router.types import Turn
 REMINDER = "<system-reminder>\nThe todo list is empty.\n</system-reminder>"
 WORDS = st.sampled_from([
     *("Book a room", "and a table?", "2", "yes please", REMINDER, "<context>\npaper\n</context>\n\nWhat is it?"),
+    *("continue", "You have used 3 of 9 steps.", "3 files were indexed now", "4 files were indexed now"),
     *("[ls] Result:", "Observation: a", "Please answer always kindly, whatever I ask.", "Today is 2026-11-29.", " "),
 ])  # fmt: skip
 USERS = st.lists(WORDS, min_size=1, max_size=3).map(lambda texts: Message("user", tuple(texts)))
@@ -86,3 +87,31 @@ def test_instructions_are_asked_with_where_nobody_speaks() -> None:
     assert turns.conversation([system]).turns == (Turn("Export the invoices."),)
     assert not turns.conversation([system, picture]).has_text
     assert turns.conversation([system, picture], needy=True).has_text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Continue with the task. If you are done, call the finish tool. Do not ask for human help.",
+        "[SYSTEM] You have used {n} of 50 steps. Remember to keep the todo list up to date.",
+        "Token usage: {n}000/200000; 19{n}000 remaining",
+        "continue",
+        "{n} files of the workspace were indexed in the background",
+    ],
+)
+def test_c03_words_about_an_agents_process_are_no_turn(said: str) -> None:
+    """After a tool's result the harness may speak without markup; what is new in its numbers alone is not new."""
+    messages = [Message("user", ("archive the coupon",))]
+    for n in range(4):
+        messages += [Message("assistant", (), ("f",)), Message("tool"), Message("user", (said.format(n=n),))]
+    texts = [turn.text for turn in turns.conversation(messages).turns]
+    assert texts[0] == "archive the coupon"
+    assert len(texts) == (2 if "files" in said else 1)
+
+
+def test_c05_going_on_after_words_is_an_answer() -> None:
+    """A person who says "continue" to what the assistant offers asks for that."""
+    offered = [Message("user", ("hi",)), Message("assistant", ("Shall I archive the coupon?",))]
+    last = turns.conversation([*offered, Message("user", ("continue",))]).turns[-1]
+    assert last.text == "continue"
+    assert last.before == "Shall I archive the coupon?"
