@@ -64,7 +64,7 @@ SOLID = re.compile(r"[!-~]{120,}[ \t\r]*$")
 # Marks of a template's own, outside of any markup: they end a line as a break does.
 MARKS = re.compile(
     r"<\|/?(?P<name>[\w ]{1,40})\|>(?:(?P<role>user|human|system|developer|assistant|model|tool)(?=\s|<|$))?"
-    r"|<(?P<edge>start_of_turn|end_of_turn)>(?:(?P<who>user|model)(?=\s|<|$))?|<!--(?:[^-]|-(?!->)){0,4000}?-->"
+    r"|<(?P<edge>start_of_turn|end_of_turn)>(?:(?P<who>user|model)(?=\s|<|$))?|<!--[^<>]{0,4000}-->"
 )
 ROLES = frozenset(("user", "human", "system", "developer", "assistant", "model", "tool"))
 TAG = re.compile(r"[ \t]*(?:</?[^\W\d][\w:.-]{0,63}+(?:\s[^<>]{0,500}+)?/?>[ \t]*)+$")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 from app.wire.cues import VERBS
 
@@ -16,7 +17,8 @@ _SENTENCES = re.compile(r"(?<=[.!?。！？~])\s*|\n+")
 _POLITE = re.compile(
     r"(?:hello|hi|hey|dear|good (?:morning|afternoon|evening|day)|greetings|hallo|hola"
     r"|bonjour)\b(?:[ ,]+[\w'’]+){0,4}[\s,.!]*$"
-    r"|(?:i|we) (?:really )?hope (?:that )?(?:you|this|all|everything|the|your)\b.{0,60}$|hope (?:you|all|this)\b.{0,60}$"
+    r"|(?:i|we) (?:really )?hope (?:that )?(?:you|this|all|everything|the|your)\b.{0,60}$"
+    r"|hope (?:you|all|this)\b.{0,60}$"
     r"|(?:(?:many|so many) thanks|thanks|thank you|thx|cheers|much appreciated|(?:i|we)(?:'d"
     r"| would)? (?:really )?appreciate"
     r"|(?:i am|i'm|we are) (?:so |very )?(?:grateful|sorry)|sorry\b|apologies|excuse me|pardon)\b.{0,90}$"
@@ -97,6 +99,7 @@ def _is_polite(sentence: str) -> bool:
     return not (_GREETING.match(sentence) and _ANY_VERB.search(sentence))
 
 
+@lru_cache(maxsize=1_024)
 def process_of(text: str) -> Process:
     """Return whether each sentence of a text is about an agent's own process: steps, tokens, going on, finishing."""
     if len(text) > _LONGEST:

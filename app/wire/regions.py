@@ -253,7 +253,7 @@ class Region:
         if before == "signature" and kind not in ("quote", "fence"):
             return before
         if kind in ("text", "list"):
-            if lines.SOLID.match(line) or lines.NAMED_VALUE.match(line):
+            if lines.SOLID.match(line) or ("[" in line and lines.NAMED_VALUE.match(line)):
                 return "data"
             if before in ("data", "code") and line[:1] in " \t+-":
                 return before
