@@ -340,7 +340,7 @@ def asks(text: str) -> tuple[bool, bool]:
 
 
 _SELF = re.compile(
-    r"[\"'“\s]*(?:imagine|suppose|assume|i|i'm|i’m|i've|my|we|our|as an?|let's|hi|hello)\b|我|我们|私|僕|저|제가"
+    r"[\"'“\s]*(?:(?P<supposed>imagine|suppose|assume)|i|i'm|i’m|i've|my|we|our|as an?|let's)\b|我|我们|私|僕|저|제가"
     r"|우리",
     re.IGNORECASE,
 )
@@ -349,6 +349,12 @@ _SELF = re.compile(
 def speaks_of_self(text: str) -> bool:
     """Return whether a text begins with a person who speaks of himself."""
     return _SELF.match(text) is not None
+
+
+def supposes(text: str) -> bool:
+    """Return whether a text begins with what a person wants to be supposed: `Imagine you are a cook`."""
+    found = _SELF.match(text)
+    return found is not None and found["supposed"] is not None
 
 
 def notes(text: str) -> int:

@@ -45,6 +45,7 @@ _WIDE_VERBS = re.compile(
     r"[请帮把发给写建加查送删改]|创建|添加|新增|設定|作成|送信|送って|追加|登録|만들|보내|추가|등록|작성|전송"
 )
 _WIDE_WHOSE = re.compile(r"用户|客户|最新|员工|ユーザー|お客|顧客|사용자|고객|최신|최근")
+_FOLLOWS = re.compile(r"以下|下面|这是|次は|次の|다음|아래")
 _HERE = re.compile(r"(?:sure|ok|okay|yes)?,? ?here(?:'s|’s| is| are)\b", re.IGNORECASE)
 _SAID_NAMES = "message query question prompt input text content body request utterance ask instruction"
 _SAID_KEYS = frozenset(_SAID_NAMES.split(" "))
@@ -79,7 +80,7 @@ def voice_of_label(name: str) -> Voice:
 
 def _wide_voice(bare: str) -> Voice | None:
     """Return who speaks after a label in Chinese, Japanese or Korean; None where another rule decides."""
-    if len(bare) > _MOST_WIDE or _WIDE_VERBS.search(bare):
+    if len(bare) > _MOST_WIDE or (_WIDE_VERBS.search(bare) and not _FOLLOWS.match(bare)):
         return Voice.NOBODY if own_voice(words_of(bare)[-1]) in _ASKS or _WIDE_ENDS.search(bare) else None
     return Voice.PERSON if _WIDE_ENDS.search(bare) else None
 

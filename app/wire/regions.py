@@ -19,6 +19,7 @@ _LAST = 3  # sentences
 _SHORTEST = 8
 _WIDE_LINE = 150
 MOST_LINES = 1_000
+_MARK_SIGNS = ("<|", "<!--", "_of_turn>")
 _MOST_MARKS = 500
 _MOST_FRONT = 40  # lines of values before a text
 
@@ -111,7 +112,7 @@ class Region:
     def _rows(self, start: int, end: int) -> Iterator[tuple[int, int, str]]:
         """Give the lines, and the marks of a template between them."""
         at = start
-        if "<|" in self.text or "<!--" in self.text or "_of_turn>" in self.text:
+        if any(self.text.find(sign, start, end) >= 0 for sign in _MARK_SIGNS):
             for found in islice(lines.MARKS.finditer(self.text, start, end), _MOST_MARKS):
                 yield from self._lines_of(at, found.start())
                 yield found.start(), found.end(), "mark"

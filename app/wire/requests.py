@@ -81,7 +81,7 @@ def _marks(texts: Iterable[str]) -> Iterator[int]:
     for text in texts:
         if len(text) >= _REPEATED:
             yield hash(text)
-            if len(text) <= _COUNTED and (bare := _NUMBER.sub("0", text)) != text:
+            if len(text) <= _COUNTED and (bare := _NUMBER.sub("\0", text)) != text:
                 yield hash(bare)
 
 
@@ -97,7 +97,7 @@ def _counts_again(text: str, seen: frozenset[int] | set[int]) -> bool:
     """Return whether a text with numbers in it came before with other numbers."""
     if not _REPEATED <= len(text) <= _COUNTED:
         return False
-    bare = _NUMBER.sub("0", text)
+    bare = _NUMBER.sub("\0", text)
     return bare != text and hash(bare) in seen
 
 
@@ -216,7 +216,7 @@ class _Decision:
     def _said_alone(self, open_ones: list[int]) -> tuple[list[int], str] | None:
         """Return the last part where it is one plain sentence that asks and all marks are in parts before it.
 
-        So is a single paragraph that a person begins: its sentences are one text.
+        So is a single paragraph that a person begins, and several of his that speak of himself: they are one text.
         """
         last = len(self.parts) - 1
         if last and open_ones[-1:] and self.pieces[open_ones[-1]].part == last:
@@ -224,16 +224,21 @@ class _Decision:
             alone = len(ends) == 1 and is_plain(self.parts[last]) and self._has_cue(ends[0])
             if alone and not cues.notes(self.parts[last]) and process_of(self.parts[last]) is Process.NOT:
                 return ends, "a part of its own, at the end"
-        if not last and len(open_ones) == len(self.pieces) > 1 and self._is_one_paragraph():
+        if not last and len(open_ones) == len(self.pieces) > 1 and self._is_one_text():
             return open_ones, "the person's words"
         return None
 
-    def _is_one_paragraph(self) -> bool:
+    def _is_one_text(self) -> bool:
         text = self.parts[0]
-        if len(text) > _PARAGRAPH or "\n" in text or any(one.block.voice is not Voice.NOBODY for one in self.pieces):
+        if len(text) > _PARAGRAPH or any(one.block.voice is not Voice.NOBODY or one.block.boxed for one in self.pieces):
             return False
-        first = self.pieces[0].text
-        return (any(cues.asks(first)) or cues.speaks_of_self(first)) and not cues.notes(first)
+        first, last = self.pieces[0].text, self.pieces[-1].text
+        noted = bool(cues.notes(first)) and not cues.supposes(first)
+        if "\n" not in text:
+            quoted = text[0] == text[-1] == '"'
+            return quoted or ((any(cues.asks(first)) or cues.speaks_of_self(first)) and not noted)
+        plain = all(one.block.form in (Form.PROSE, Form.LIST) for one in self.pieces)
+        return plain and cues.speaks_of_self(first) and not noted and not cues.notes(last)
 
     def _asks(self, open_ones: list[int]) -> tuple[list[int], str] | None:
         """Return what stands under the surest mark that something is asked there, the last of its kind."""

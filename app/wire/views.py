@@ -98,9 +98,8 @@ class Choice:
         if self._notes_stand_around(good):
             good = [one for one in good if not one.notes]
         good = self._beside_data(good)
-        told = any(one.length > _TOLD and not one.cue for one in good) and any(one.cue for one in good)
-        if good and not several and not told and sum(one.length for one in good) <= _SHORT:
-            return [one.i for one in good], "the person's words"
+        if not several and (whole := self._whole(views, good)):
+            return whole, "the person's words"
         best = max(one.score for one in views)
         asking = [one for one in views if one.score >= max(best - _NEAR, 0.5) and one.cue]
         asking = [one for one in asking if not one.inside] or asking[-1:]
@@ -111,6 +110,13 @@ class Choice:
         if several and best > 0:
             return [one.i for one in views if one.score >= best - _NEAR], "stands out"
         return ([one.i for one in good], "the person's words") if good and len(good) < len(among) else ([], "")
+
+    def _whole(self, views: Sequence[_View], good: Sequence[_View]) -> list[int]:
+        """Return all that a person says in a short text, and an answer that ends with what it lists."""
+        if views[-1].leads and not any(one.cue or one.notes or one.inside for one in views):
+            return [one.i for one in views]
+        told = any(one.length > _TOLD and not one.cue for one in good) and any(one.cue for one in good)
+        return [one.i for one in good] if not told and sum(one.length for one in good) <= _SHORT else []
 
     def _notes_stand_around(self, good: Sequence[_View]) -> bool:
         """Return whether notes to the model are not what is asked: something else is, or they end a short text."""

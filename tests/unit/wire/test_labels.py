@@ -11,7 +11,8 @@ from app.wire.cues import Voice
 @pytest.mark.parametrize(
     "label",
     [
-        "用户的问题是", "用户最新消息", "Latest message", "User question", "Chat input", "Current step (2 of 9)",
+        "用户的问题是", "用户最新消息", "以下是员工发来的消息",
+        "Latest message", "User question", "Chat input", "Current step (2 of 9)",
         "The customer's request is", "Anfrage des Kunden", "Pregunta del usuario",
         "ユーザーの最新メッセージ", "사용자의 질문은",
     ],
