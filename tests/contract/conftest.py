@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,14 +23,43 @@ class MakeTool(Protocol):
     def __call__(self, name: str, **fields: Any) -> Tool: ...
 
 
+async def _make(url: str) -> None:
+    await (await Registry.open(url)).close()
+
+
+@pytest.fixture(scope="session")
+def made_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give an empty registry as a file. Nobody writes to it."""
+    path = tmp_path_factory.mktemp("registry") / "made.db"
+    asyncio.run(_make(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_database(postgres: Postgres) -> str:
+    """Give the name of a database that is an empty registry. Nobody connects to it."""
+    postgres.execute("CREATE DATABASE made")
+    asyncio.run(_make(postgres.url("made")))
+    return "made"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def registry_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Give the address of a registry that is not there yet; one for every kind of store."""
+    """Give the address of a registry, for every kind of store.
+
+    It is not there yet; a test that asks for it opened has a copy of one that was made before: that takes a tenth.
+    """
+    copied = not {"registry", "impatient"}.isdisjoint(request.fixturenames)
     if request.param == "sqlite":
-        yield sqlite_url(tmp_path)
+        url = sqlite_url(tmp_path)
+        if copied:
+            path = Path(url.removeprefix("sqlite:///"))
+            path.parent.mkdir()
+            shutil.copy(request.getfixturevalue("made_file"), path)
+        yield url
     else:
         postgres: Postgres = request.getfixturevalue("postgres")
-        with postgres.database() as url:
+        with postgres.database(request.getfixturevalue("made_database") if copied else "template1") as url:
             yield url
 
 

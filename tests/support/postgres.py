@@ -94,10 +94,10 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """Give the address of a new, empty database, and drop it afterwards."""
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Give the address of a new database, empty or a copy of another, and drop it afterwards."""
         name = f"registry_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield self.url(name)
         self.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
