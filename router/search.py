@@ -99,8 +99,9 @@ class Memory:
         if known is not None or talk is None or space is None:
             return known
         with self._lock:
-            if scope in self._measuring or len(self._measuring) >= _MEASURED_AT_ONCE:
-                return None
+            known = self._usual.get(scope)  # it may have come in the meantime
+            if known is not None or scope in self._measuring or len(self._measuring) >= _MEASURED_AT_ONCE:
+                return known
             self._measuring.add(scope)
 
         def measure() -> None:

@@ -109,7 +109,7 @@ def test_what_a_provider_refuses_is_told_and_not_sent(
     assert report["warnings"][0]["reasons"][0].startswith("combinators at the top of parameters: anyOf")
     own = tools.function("own_page", "Add a page of one's own.") | {}
     own["function"]["parameters"] = EITHER
-    gateway.post(tools.chat("Add a page", tools=[own]))
+    gateway.post(tools.chat("Add a page", tools=[own]), x_toolfunnel_source="both")
     sent = {one["function"]["name"]: one["function"] for one in json.loads(upstream.last.body)["tools"]}
     assert sent["own_page"]["parameters"] == EITHER
     assert sent["pages__add_page"]["parameters"]["properties"] == {"content": TEXT, "source_url": TEXT}

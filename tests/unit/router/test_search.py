@@ -407,7 +407,7 @@ def _measuring(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Router, GatedT
 
 
 def test_search_measures_small_talk_over_many_tools_beside_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many tools it is measured once, in the background; what comes later is judged by it."""
+    """Of many tools it is measured in the background, once for each of the rights that an explanation judges by."""
     registered, give_up = catalog(*_TOOLS, encoder=_ONE), soon()
     with _measuring(monkeypatch) as (router, talk_):
         assert [_route(router, registered, f"hello {i}").relevance for i in range(3)] == [None] * 3
@@ -415,7 +415,7 @@ def test_search_measures_small_talk_over_many_tools_beside_requests(monkeypatch:
         while (judged := _route(router, registered, "hello again").relevance) is None:
             assert time.perf_counter() < give_up
     assert judged < 0
-    assert talk_.compared == ["measure-small-talk"]
+    assert talk_.compared == ["measure-small-talk"] * 2
 
 
 def test_search_that_was_not_judged_yet_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
