@@ -45,10 +45,13 @@ _WIDE_VERBS = re.compile(
     r"[请帮把发给写建加查送删改]|创建|添加|新增|設定|作成|送信|送って|追加|登録|만들|보내|추가|등록|작성|전송"
 )
 _WIDE_WHOSE = re.compile(r"用户|客户|最新|员工|ユーザー|お客|顧客|사용자|고객|최신|최근")
+_WIDE_TAIL = re.compile(r"(?<=.)(?:内容|事項|事项|本文|내용)$")
+_WIDE_SAYS = re.compile(r"(?:用户|客户|顾客|员工|客人)(?:说|问|说道|问道|反馈说?)$")
 _FOLLOWS = re.compile(r"以下|下面|这是|次は|次の|다음|아래")
 _HERE = re.compile(r"(?:sure|ok|okay|yes)?,? ?here(?:'s|’s| is| are)\b", re.IGNORECASE)
 _SAID_NAMES = "message query question prompt input text content body request utterance ask instruction"
 _SAID_KEYS = frozenset(_SAID_NAMES.split(" "))
+_ID = re.compile(r"(?=[^\s]*[0-9@#])[<@#!&\w.+:/-]{1,80}>?", re.ASCII)
 _KEY_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|[\W_]+")
 _WORDS = re.compile(r"[^\W\d_]{2,}")
 _MOST_KEYS = 500
@@ -82,7 +85,10 @@ def _wide_voice(bare: str) -> Voice | None:
     """Return who speaks after a label in Chinese, Japanese or Korean; None where another rule decides."""
     if len(bare) > _MOST_WIDE or (_WIDE_VERBS.search(bare) and not _FOLLOWS.match(bare)):
         return Voice.NOBODY if own_voice(words_of(bare)[-1]) in _ASKS or _WIDE_ENDS.search(bare) else None
-    return Voice.PERSON if _WIDE_ENDS.search(bare) else None
+    noun = _WIDE_TAIL.sub("", bare)
+    if noun != bare and (voice := own_voice(words_of(noun)[-1])) in _ASKS:
+        return voice
+    return Voice.PERSON if _WIDE_ENDS.search(bare) or _WIDE_SAYS.search(bare) else None
 
 
 def is_whose(name: str) -> bool:
@@ -93,6 +99,11 @@ def is_whose(name: str) -> bool:
 def presents(name: str) -> bool:
     """Return whether a person presents something by a label: `Here are the details:`."""
     return _HERE.match(name.strip()) is not None
+
+
+def is_id(value: str) -> bool:
+    """Return whether a value is one word with signs or numbers of an id or a mention in it."""
+    return _ID.fullmatch(value) is not None
 
 
 def looks_said(value: str) -> bool:

@@ -20,7 +20,8 @@ LINE = re.compile(
     r"|at [\w$.<>/]+ ?\(|File \"|Traceback \(|Caused by:|\.\.\. \d+ more|[\w.]+(?:Error|Exception):|diff --git "
     r"|@@ |[+-]{3} [ab/]|\$ \w)"
     r"|[ \t]*(?:[-*•][ \t]+)?(?:(?:[\w.@~:-]*[/\\])+[\w.@+-]*|[\w-]+\.[a-z]{1,5})[,;]?[ \t\r]*$)"
-    r"|(?P<mail>(?:From|To|Sent|Date|Subject|Cc|Reply-To|发件人|收件人|主题|发送时间|抄送|差出人|宛先|件名"
+    r"|(?P<mail>(?:Von|Betreff|Gesendet|De|Objet|Envoyé|Asunto|Para|Oggetto|From|To|Sent|Date|Subject|Cc|Reply-To"
+    r"|发件人|收件人|主题|发送时间|抄送|差出人|宛先|件名"
     r"|送信日時|보낸 ?사람|받는 ?사람|제목"
     r"|날짜)[ \t]*[:：])"
     r"|(?P<list>[ \t]*(?:[-*•·‣▪]|\(?\d{1,3}[.)、]|[①-⑳])[ \t]*\S)"
@@ -42,7 +43,7 @@ WITHIN = re.compile(
 SIGN_OFF = re.compile(
     r"(?:(?:best|kind|warm|many|with)? ?(?:regards|wishes)|sincerely|yours|cheers|thanks|thank you"
     r"|best)[,.!]?[ \t\r]*$"
-    r"|(?:sent|gesendet|enviado|envoyé|inviato) (?:from|via|von|desde|depuis|da) .{2,40}$|.{0,12}(?:から"
+    r"|(?:sent|gesendet|enviado|envoyé|inviato) (?:from|via|von|desde|depuis|da|de) .{2,40}$|.{0,12}(?:から"
     r"|에서) ?(?:送信|보냄)[ \t\r]*$"
     r"|发自我的.{1,12}$|此致|敬具|祝好|(?:以上、)?よろしくお願い(?:いた)?します。?[ \t\r]*$|.{0,12}드림[ \t\r]*$",
     re.IGNORECASE,
@@ -84,7 +85,8 @@ _DATA_BEGINS = (
     "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "FATAL", "CRITICAL", "at ", "File ", "Traceback", "Caused by", "diff ",
 )  # fmt: skip
 _MAIL_WORDS = (
-    "From To Sent Date Subject Cc Reply 发件 收件 主题 发送 抄送 差出人 宛先 件名 送信日時 보낸 받는 제목 날짜"
+    "Von Betreff Gesendet De Objet Envoyé Asunto Para Oggetto From To Sent Date Subject Cc Reply 发件 收件 主题 "
+    "发送 抄送 差出人 宛先 件名 送信日時 보낸 받는 제목 날짜"
 )
 _MAIL_BEGINS = tuple(_MAIL_WORDS.split(" "))
 _BEGINS = _DATA_BEGINS + _MAIL_BEGINS

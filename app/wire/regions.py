@@ -11,7 +11,7 @@ from typing import Protocol
 
 from app.wire import lines
 from app.wire.cues import LONGEST_NAME, Voice, asks, voice_of
-from app.wire.labels import is_whose, looks_said, presents, voice_of_label
+from app.wire.labels import is_id, is_whose, looks_said, presents, voice_of_label
 
 _LONG = 400  # characters of a paragraph whose ends are blocks of their own
 _END = 300
@@ -296,6 +296,8 @@ class Region:
         label, rest = found["label"], found["rest"].strip()
         if voice < Voice.NOBODY:
             return not (presents(label) and len(self.lines) == 1)
+        if voice is Voice.PERSON and is_id(rest):
+            return False
         if label.islower() and label.isascii() and rest and not looks_said(rest):
             return False
         if voice is Voice.QUESTION or is_whose(label):

@@ -188,3 +188,10 @@ def test_words_on_both_sides_of_data_are_not_mixed() -> None:
 def test_a_plain_part_at_the_end_is_before_marks_in_others() -> None:
     """A sentence that asks in a part of its own is the request, whatever an earlier part marks."""
     assert requests.find(["<message>\nsession restored\n</message>", "show the open tickets"]).text[:4] == "show"
+
+
+def test_a_mention_after_a_label_is_nobodys_words() -> None:
+    """A user's id is a value, and the message is what stands under its own label."""
+    text = "Channel: #desk\nUser: <@U81>\nTimestamp: 17.2\n\nMessage: show the open tickets"
+    assert requests.find([text]).text == "show the open tickets"
+    assert requests.find(["Current time: 9:14\n\nUser: PER10倍以下の銘柄を"]).text == "PER10倍以下の銘柄を"
