@@ -195,3 +195,9 @@ def test_a_mention_after_a_label_is_nobodys_words() -> None:
     text = "Channel: #desk\nUser: <@U81>\nTimestamp: 17.2\n\nMessage: show the open tickets"
     assert requests.find([text]).text == "show the open tickets"
     assert requests.find(["Current time: 9:14\n\nUser: PER10倍以下の銘柄を"]).text == "PER10倍以下の銘柄を"
+
+
+def test_front_matter_asks_for_nothing() -> None:
+    """Names and values between rules at the beginning are data, whatever the names are."""
+    text = "---\nUser: Petra Lang\nRequest: the weekly report form\n---\n\nshow the open tickets"
+    assert requests.find([text]).text == "show the open tickets"
