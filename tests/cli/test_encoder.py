@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+import typer.main
+
+from app.cli import app
 from tests.cli.command import Place
 from tests.support.models import save_bert_cls
 
@@ -23,11 +27,13 @@ def test_export_writes_a_folder_that_is_served(place: Place) -> None:
     assert place.run("route", "fly", "--json", variables=onnx).json["mode"] == "hybrid"
 
 
-def test_export_prints_json(place: Place) -> None:
-    """Options are carried out, and every figure is there for programs."""
-    model = save_bert_cls(place.path / "tiny")
+def test_export_prints_json(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Options are carried out, and every figure is there for programs. In this process, which has imported torch."""
+    monkeypatch.chdir(place.path)
     options = ["--dimension", "8", "--query-prompt", "q: ", "--document-prompt", "d: ", "--json"]
-    found = place.run("encoder", "export", str(model), "exported", *options).json
+    command = ["encoder", "export", str(save_bert_cls(place.path / "tiny")), "exported", *options]
+    typer.main.get_command(app)(command, standalone_mode=False)
+    found = json.loads(capsys.readouterr().out)
     assert (found["path"], found["dimension"], found["query_prompt"], found["document_prompt"]) == (
         "exported",
         8,
