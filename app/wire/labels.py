@@ -28,6 +28,7 @@ _DETERMINERS = (
 _BEFORE = frozenset(_DETERMINERS.split(" "))
 _WHOSE = frozenset(("user", "users", "human", "customer", "customers", "current", "latest", "last", "new", "incoming"))
 _SPOKEN = frozenset(("user", "users", "human", "customer", "customers", "chat", "client", "employee"))
+_SAYS = frozenset(("said", "says", "wrote", "writes"))
 _OF = frozenset(("de", "del", "des", "du", "da", "do", "von", "vom", "della", "di"))
 _NOT_SAID = re.compile(r"[(（\[][^)）\]]{0,60}[)）\]]|#?\d+(?: ?/ ?\d+)?$")
 _COPULA = re.compile(
@@ -73,6 +74,8 @@ def voice_of_label(name: str) -> Voice:
         voice = own_voice(words[-1])
     if voice is Voice.NOBODY and words[-1] == "step" and words[0] in _WHOSE:
         voice = Voice.PERSON
+    if words[-1] in _SAYS and words[-2:-1] and words[-2] in _WHOSE | _SPOKEN:
+        voice, words = Voice.PERSON, words[:-1]
     if voice in _ASKS:
         before = [word for word in words[:-1] if word.isascii() and word[0].isalpha()]
         if all(word in _BEFORE or own_voice(word) in _ASKS for word in before):

@@ -32,7 +32,7 @@ WROTE = re.compile(
 )
 LABEL = re.compile(
     r"[ \t]*[#*\[(【<■\"'“]{0,4}[ \t]*(?P<label>(?:[^\n:：.。!！?？，,;{}(]"
-    r"|\([^()\n]{0,60}\)){1,64}?)[*\])】>\"'”]{0,4}[ \t]*[:：]"
+    r"|\([^()\n]{0,60}\)){1,64}?[?？]?)[*\])】>\"'”]{0,4}[ \t]*[:：]"
     r"[*]{0,2}[ \t]*(?P<rest>.*)$"
 )
 WITHIN = re.compile(
@@ -54,12 +54,24 @@ ENVELOPE = re.compile(
     r"(?:\[[^\]\n]{1,200}\][ \t]*){1,4}(?:<@?[!&]?\w{1,40}>[ \t]*)?"
     r"(?:[^\W\d][\w.'’-]*(?: [\w.'’-]+){0,3}[ \t]*)?(?:\([^)\n]{1,60}\))?[ \t]*(?::[ \t]+|：)(?=\S)"
 )
+# Values that an application puts before what a person wrote: `[mode: agent] [lang: auto] hello`.
+VALUES = re.compile(r"(?:\[[^\]\[\n]{1,60}\][ \t]*){1,4}(?=[^\s(:：])")
+# Ends what a heading began: `The above is the manual.`
+ENDS = re.compile(
+    r"(?:the above (?:is|are|was|were) .{1,60}|(?:this|that) is the end of .{1,40}"
+    r"|end of (?:the )?(?:context|documents?|data|notes|manual|transcript|knowledge(?: base)?)"
+    r"|以上(?:就)?(?:是|为|為|が|は)[^。\n?？]{1,20}(?:です)?[。.]?"
+    r"|(?:이상|위)(?:은|는|이|가|의 내용은)? ?[^.\n?？]{1,24}입니다[.]?)[.\s]*$",
+    re.IGNORECASE,
+)
 WHERE = re.compile(r"\d:\d\d|\[#|<@|\bid:|\d{4}-\d\d-\d\d")
 VALUE = re.compile(r"[ \t]*(?:$|[-#\[]|[\w.@ -]{1,40}[ \t]*[:=])")
 CLOSES = re.compile(r"im_end|end_of_turn|eot|eos|^end|endoftext")
 BRACKETED = re.compile(
     r"[ \t]*(?:【(?P<wide>[^】\n]{1,40})】|\[(?P<narrow>[^\]\n:=]{1,40})\])[ \t]*(?P<rest>[^\s:：(].*)$"
 )
+QUOTED = re.compile(r"""(?:"[^"\n]+"|“[^”\n]+”|「[^」\n]+」)[ \t\r]*$""")
+NAMED = re.compile(r"\[[\w -]{1,30}[:=]")
 NAMED_VALUE = re.compile(r"[ \t]*\[[\w -]{1,30}[:=][^\]\n]{1,200}\][ \t\r]*$")
 SOLID = re.compile(r"[!-~]{120,}[ \t\r]*$")
 # Marks of a template's own, outside of any markup: they end a line as a break does.

@@ -208,7 +208,9 @@ class Region:
         """Return the length of what says, in the first line alone, who wrote where; 0 where nothing does."""
         found = lines.ENVELOPE.match(self.text, start, stop)
         if not found or not lines.WHERE.search(found[0]):
-            return 0
+            found = lines.VALUES.match(self.text, start, stop)
+            values = found and (lines.WHERE.search(found[0]) or lines.NAMED.match(found[0]))
+            return found.end() - start if found and values else 0
         after = next((row for row in self.lines[self.first + 1 :] if row[2] != "blank"), None)
         return 0 if after and lines.ENVELOPE.match(self.text[after[0] : after[1]]) else found.end() - start
 
@@ -237,6 +239,9 @@ class Region:
             yield from self._block(start, start + length, Form.MARKUP)
             if line[length:].strip():
                 self.pending.append((start + length, stop, "text"))
+                if lines.QUOTED.match(line, length):  # what follows is not said any more
+                    yield from self._flush()
+                    self.section = self.outer
             return
         if kind == "text" and lines.WROTE.match(line):
             yield from self._flush()
@@ -266,6 +271,8 @@ class Region:
 
     def _labelled(self, line: str, kind: str) -> tuple[Section, int] | None:
         """Return the section that a line begins, and how much of the line is its heading."""
+        if kind == "text" and self.section is not self.outer and lines.ENDS.match(line):
+            return self.outer, len(line)
         found = lines.LABEL.match(line) if ":" in line or "：" in line else None
         if found and (voice := self._label_voice(found)) is not Voice.NOBODY and self._is_label(found, voice):
             length = found.start("rest")
@@ -310,6 +317,8 @@ class Region:
         apart = found.string[colon:].lstrip("*])】>\"'”")[:2]
         if "/" in label or (apart[:1] == ":" and apart[1:].isalnum() and label.isascii()):
             return Voice.NOBODY
+        if label[-1:] in "?？":
+            return Voice.QUESTION  # a form's own question: what follows is a person's answer to it
         return voice_of_label(label)
 
     def _section(self, voice: Voice, name: str, *, one: bool = False) -> Section:

@@ -14,7 +14,7 @@ from app.wire.cues import Voice
         "用户的问题是", "用户最新消息", "以下是员工发来的消息",
         "Latest message", "User question", "Chat input", "Current step (2 of 9)",
         "The customer's request is", "Anfrage des Kunden", "Pregunta del usuario",
-        "客户说", "依頼内容", "ユーザーの最新メッセージ", "사용자의 질문은",
+        "客户说", "The customer said", "依頼内容", "ユーザーの最新メッセージ", "사용자의 질문은",
     ],
 )  # fmt: skip
 def test_a_short_lead_around_a_noun_asks(label: str) -> None:

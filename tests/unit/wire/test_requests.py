@@ -201,3 +201,23 @@ def test_front_matter_asks_for_nothing() -> None:
     """Names and values between rules at the beginning are data, whatever the names are."""
     text = "---\nUser: Petra Lang\nRequest: the weekly report form\n---\n\nshow the open tickets"
     assert requests.find([text]).text == "show the open tickets"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[draft] write to Anna",
+        "[a note](https://x.example) is wrong, fix it",
+        "[1] and [2] differ, why?",
+        "so, [x: 1] is it",
+    ],
+)
+def test_brackets_of_a_person_stay(text: str) -> None:
+    """Only values and times in front of a text are an application's."""
+    assert requests.find([text]).text == text
+
+
+def test_a_line_that_ends_a_section_ends_it() -> None:
+    """What follows `The above is the manual.` is no part of the manual."""
+    told = "Context:\n" + "The lift is serviced in May. " * 20
+    assert requests.find([f"{told}\nThe above is the manual.\n\nthe lift is stuck"]).text == "the lift is stuck"
