@@ -116,10 +116,10 @@ class _Decision:
         self.choice = Choice(pieces)
         self.roles: list[tuple[Role, str] | None] = [None] * len(pieces)
         self._take_harness(goes_on=goes_on)
+        new = (self.pieces[i] for i in self._open())  # what follows goes by what came before
+        self.open_marks = frozenset(_marks(one.text for one in new if one.block.form is not Form.WHOLE))
         if goes_on:
             self._take_process(seen, after_call=after_call)
-        new = (self.pieces[i] for i in self._open())
-        self.open_marks = frozenset(_marks(one.text for one in new if one.block.form is not Form.WHOLE))
         self._take_repeated(seen)
         self._take_context()
 

@@ -64,6 +64,17 @@ def test_a_memory_changes_nothing(pairs: list[tuple[Message, Message]]) -> None:
     assert turns.conversation(messages, memory=memory) == fresh == turns.conversation(messages, memory=memory)
 
 
+def test_a_memory_keeps_nothing_that_went_by_what_came_before() -> None:
+    """A text that was no turn, as it came before but for its numbers, is one where it did not."""
+    memory, told = Memory(2**20), Message("user", (f"4 files were indexed now\n{REMINDER}",))
+    begun = [Message("user", ("Book a room",)), Message("assistant", (), ("book",))]
+    before = Message("user", ("3 files were indexed now",))
+    again = [*begun, before, Message("assistant", (), ("book",)), told]
+    assert len(turns.conversation(again, memory=memory).turns) == 2
+    assert turns.conversation([*begun, told], memory=memory) == turns.conversation([*begun, told])
+    assert len(turns.conversation([*begun, told], memory=memory).turns) == 2
+
+
 def test_what_is_known_is_not_read_again() -> None:
     """More text than there is room for is left to those who have it, unless it was read before."""
     memory, said = Memory(2**20), [Message("user", ("<context>\nlong\n</context>\n\nBook a room",))]
