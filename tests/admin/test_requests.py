@@ -134,5 +134,6 @@ def test_nothing_is_remembered_where_the_setting_says_so(start_gateway: StartGat
     with client_for(gateway) as client:
         told = client.get(f"/admin/requests/{answer.headers['x-request-id']}")
         refused(told, 404, "not_found", "safety.explain_requests is false")
+        wait_until(lambda: "toolfunnel_cache_bytes{" in client.get("/metrics").text)  # they are looked at now and then
         figures = client.get("/metrics").text
     assert 'toolfunnel_cache_bytes{cache="requests"} 0.0' in figures

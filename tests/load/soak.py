@@ -59,7 +59,7 @@ class Result:
         found = {
             f"memory grew by {self.end.grown_by(self.start):.1%}": self.end.grown_by(self.start) > GROWTH,
             f"{self.end.files_more_than(self.start):+} files": abs(self.end.files_more_than(self.start)) > SPARE,
-            f"{self.end.tasks - self.start.tasks:+} tasks": abs(self.end.tasks - self.start.tasks) > SPARE,
+            f"{self.end.tasks - self.start.tasks:+} tasks": self.end.tasks - self.start.tasks > SPARE,
             f"{len(self.unexpected)} unexpected: {self.unexpected[:5]}": bool(self.unexpected),
         }
         return [text for text, wrong in found.items() if wrong]
